@@ -1,0 +1,109 @@
+//! The one error type. Variants carry facts; [`Error::kind`] is the stable
+//! word that HTTP and JavaScript share.
+
+/// What can go wrong, from reading a model file to writing an answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A request field has the right type but a value outside its limits.
+    #[error("{field}: {reason}")]
+    InvalidValue {
+        /// The field as the caller wrote it, such as `top_n` or `documents[3]`.
+        field: String,
+        /// What is wrong and what the limit is.
+        reason: String,
+    },
+    /// A request field is missing or of another type than documented.
+    #[error("{field}: {reason}")]
+    InvalidShape {
+        /// The field as the caller wrote it.
+        field: String,
+        /// What was expected and what came.
+        reason: String,
+    },
+    /// The request names a model that is not loaded.
+    #[error("model: {asked:?} is not loaded here; loaded: {loaded}")]
+    UnknownModel {
+        /// The name in the request.
+        asked: String,
+        /// The names that the caller may use.
+        loaded: String,
+    },
+    /// The file is not a well-formed GGUF model: truncated, corrupt or foreign.
+    #[error("invalid model file: {place}: {reason}")]
+    InvalidModel {
+        /// Where in the file: a key, a tensor or a byte offset.
+        place: String,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The file is well formed, but asks for what this crate does not do.
+    #[error("unsupported model: {0}")]
+    UnsupportedModel(String),
+    /// A score is not a finite number, so weights or activations are broken.
+    #[error("the model gave a score that is not a finite number for documents[{index}]")]
+    NotFinite {
+        /// Index of the document in the request.
+        index: usize,
+    },
+    /// The caller asked to stop.
+    #[error("aborted")]
+    Aborted,
+    /// Reading or writing failed.
+    #[error("{context}: {source}")]
+    Io {
+        /// What was being read or written.
+        context: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A tensor operation failed: a bug here, or memory ran out.
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// A result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The stable word for this error in HTTP bodies (`error.type`) and in
+    /// JavaScript (`error.kind`).
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::InvalidValue { .. } => "invalid_value",
+            Self::InvalidShape { .. } => "invalid_shape",
+            Self::UnknownModel { .. } => "unknown_model",
+            Self::InvalidModel { .. } => "invalid_model",
+            Self::UnsupportedModel(_) => "unsupported_model",
+            Self::NotFinite { .. } => "not_finite",
+            Self::Aborted => "aborted",
+            Self::Io { .. } => "io",
+            Self::Tensor(_) => "internal",
+        }
+    }
+
+    /// The request field at fault, where there is one.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::InvalidValue { field, .. } | Self::InvalidShape { field, .. } => Some(field),
+            Self::UnknownModel { .. } => Some("model"),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn value(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::InvalidValue { field: field.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn shape(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::InvalidShape { field: field.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn model(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::InvalidModel { place: place.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn io(context: impl Into<String>, source: std::io::Error) -> Self {
+        Self::Io { context: context.into(), source }
+    }
+}

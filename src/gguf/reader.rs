@@ -1,0 +1,316 @@
+//! Reads the header, then single tensors on demand.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+
+use candle_core::Device;
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+
+use super::{DEFAULT_ALIGNMENT, Metadata, Value, type_from_id, unsupported_type_name};
+use crate::{Error, Result};
+
+/// A longer string in a header is taken for corruption.
+const MAX_STRING: u64 = 16 << 20;
+/// The most dimensions that a tensor has in ggml.
+const MAX_DIMENSIONS: u32 = 4;
+/// Arrays in arrays deeper than this are taken for corruption.
+const MAX_DEPTH: u32 = 2;
+/// Bytes asked from the source at once while the header is parsed.
+const BUFFER: usize = 1 << 16;
+
+/// What the header says of one tensor; offset and size lie within the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorInfo {
+    /// Sizes from the outermost to the innermost: `[rows, columns]` for a matrix.
+    pub dims: Vec<usize>,
+    /// How its values are stored.
+    pub dtype: GgmlDType,
+    /// Where its data starts, in bytes from the start of the file.
+    pub offset: u64,
+    /// How long its data is, in bytes.
+    pub size: u64,
+}
+
+/// A GGUF file whose header has been read and checked.
+pub struct Reader<R> {
+    source: R,
+    /// All metadata.
+    pub metadata: Metadata,
+    /// All tensors by name.
+    pub tensors: BTreeMap<String, TensorInfo>,
+    /// Size of the file in bytes.
+    pub size: u64,
+}
+
+impl<R: Read + Seek> Reader<R> {
+    /// Reads and checks the header of a GGUF file, version 2 or 3.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] for a foreign, truncated or corrupt header,
+    /// [`Error::UnsupportedModel`] for tensor types that candle lacks,
+    /// [`Error::Io`] if the source fails.
+    pub fn new(mut source: R) -> Result<Self> {
+        let size = source.seek(SeekFrom::End(0)).map_err(|e| Error::io("model file", e))?;
+        source.rewind().map_err(|e| Error::io("model file", e))?;
+        let mut header =
+            Header { source: std::io::BufReader::with_capacity(BUFFER, source), size, position: 0 };
+        let (tensor_count, value_count) = header.preamble()?;
+        let metadata = header.metadata(value_count)?;
+        let alignment = match metadata.count("general.alignment")? {
+            None => DEFAULT_ALIGNMENT,
+            Some(n) if n.is_power_of_two() && n <= 1 << 20 => n as u64,
+            Some(n) => {
+                let reason = format!("is {n}; must be a power of two");
+                return Err(Error::model("general.alignment", reason));
+            }
+        };
+        let tensors = header.tensors(tensor_count, alignment)?;
+        Ok(Self { source: header.source.into_inner(), metadata, tensors, size })
+    }
+
+    /// The header's entry for `name`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if there is none.
+    pub fn info(&self, name: &str) -> Result<&TensorInfo> {
+        self.tensors.get(name).ok_or_else(|| Error::model(name, "the tensor is missing"))
+    }
+
+    /// Reads `length` bytes of a tensor's data from `start` on.
+    ///
+    /// # Errors
+    /// As [`Reader::info`], and [`Error::Io`] if the source fails.
+    ///
+    /// # Panics
+    /// If the range does not lie within the tensor.
+    pub fn bytes(&mut self, name: &str, start: u64, length: usize) -> Result<Vec<u8>> {
+        let info = self.info(name)?;
+        assert!(start + length as u64 <= info.size, "range lies within the tensor");
+        let offset = info.offset + start;
+        let mut data = Vec::new();
+        data.try_reserve_exact(length).map_err(|_| {
+            Error::UnsupportedModel(format!("{name} takes {length} bytes, more than memory holds"))
+        })?;
+        data.resize(length, 0);
+        self.source.seek(SeekFrom::Start(offset)).map_err(|e| Error::io(name, e))?;
+        self.source.read_exact(&mut data).map_err(|e| Error::io(name, e))?;
+        Ok(data)
+    }
+
+    /// Reads one tensor into memory, still quantized.
+    ///
+    /// # Errors
+    /// As [`Reader::bytes`].
+    pub fn tensor(&mut self, name: &str) -> Result<QTensor> {
+        let TensorInfo { dims, dtype, size, .. } = self.info(name)?.clone();
+        let size = usize::try_from(size)
+            .map_err(|_| Error::UnsupportedModel(format!("{name} is larger than memory")))?;
+        let data = self.bytes(name, 0, size)?;
+        let storage = QStorage::from_data(Cow::Owned(data), &Device::Cpu, dtype)?;
+        Ok(QTensor::new(storage, dims)?)
+    }
+}
+
+/// The parser of the header; keeps its place so that errors can name it.
+struct Header<R> {
+    source: std::io::BufReader<R>,
+    size: u64,
+    position: u64,
+}
+
+impl<R: Read + Seek> Header<R> {
+    fn error(&self, reason: impl Into<String>) -> Error {
+        Error::model(format!("byte {}", self.position), reason)
+    }
+
+    /// Fails unless `count` items of at least `each` bytes can still follow.
+    fn expect(&self, count: u64, each: u64, what: &str) -> Result<()> {
+        match count.checked_mul(each) {
+            Some(bytes) if bytes <= self.size - self.position => Ok(()),
+            _ => Err(self.error(format!(
+                "claims {count} {what}, but only {} bytes follow: the file is truncated or corrupt",
+                self.size - self.position
+            ))),
+        }
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N]> {
+        self.expect(N as u64, 1, "bytes")?;
+        let mut bytes = [0; N];
+        self.source.read_exact(&mut bytes).map_err(|e| Error::io("model file", e))?;
+        self.position += N as u64;
+        Ok(bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32> {
+        Ok(u32::from_le_bytes(self.take()?))
+    }
+
+    fn u64(&mut self) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.take()?))
+    }
+
+    fn string(&mut self) -> Result<String> {
+        let length = self.u64()?;
+        self.expect(length, 1, "bytes of text")?;
+        if length > MAX_STRING {
+            return Err(self.error(format!("a text of {length} bytes; at most {MAX_STRING}")));
+        }
+        let mut bytes = vec![0; length as usize];
+        self.source.read_exact(&mut bytes).map_err(|e| Error::io("model file", e))?;
+        let text = String::from_utf8(bytes).map_err(|_| self.error("a text is not UTF-8"))?;
+        self.position += length;
+        Ok(text)
+    }
+
+    /// Magic, version and the two counts.
+    fn preamble(&mut self) -> Result<(u64, u64)> {
+        if self.size == 0 {
+            return Err(self.error("the file is empty"));
+        }
+        if self.size < 4 || &self.take::<4>()? != b"GGUF" {
+            self.position = 0;
+            return Err(self.error("not a GGUF file: it does not start with the letters GGUF"));
+        }
+        match self.u32()? {
+            2 | 3 => {}
+            version if version.swap_bytes() <= 3 => {
+                return Err(Error::UnsupportedModel("a big-endian GGUF file".into()));
+            }
+            version => {
+                let reason = format!("GGUF version {version}; 2 and 3 are read");
+                return Err(Error::UnsupportedModel(reason));
+            }
+        }
+        let tensors = self.u64()?;
+        let values = self.u64()?;
+        // A tensor takes at least 24 header bytes, a metadata entry at least 13.
+        self.expect(tensors, 24, "tensors")?;
+        self.expect(values, 13, "metadata entries")?;
+        Ok((tensors, values))
+    }
+
+    fn metadata(&mut self, count: u64) -> Result<Metadata> {
+        let mut values = BTreeMap::new();
+        for _ in 0..count {
+            let key = self.string()?;
+            let kind = self.u32()?;
+            let value = self.value(kind, 0).map_err(|error| match error {
+                Error::InvalidModel { place, reason } => {
+                    Error::model(format!("{key} ({place})"), reason)
+                }
+                other => other,
+            })?;
+            if values.insert(key.clone(), value).is_some() {
+                return Err(Error::model(key, "the key stands twice in the metadata"));
+            }
+        }
+        Ok(Metadata(values))
+    }
+
+    fn value(&mut self, kind: u32, depth: u32) -> Result<Value> {
+        Ok(match kind {
+            0 => Value::U8(self.take::<1>()?[0]),
+            1 => Value::I8(i8::from_le_bytes(self.take()?)),
+            2 => Value::U16(u16::from_le_bytes(self.take()?)),
+            3 => Value::I16(i16::from_le_bytes(self.take()?)),
+            4 => Value::U32(self.u32()?),
+            5 => Value::I32(i32::from_le_bytes(self.take()?)),
+            6 => Value::F32(f32::from_le_bytes(self.take()?)),
+            7 => Value::Bool(self.take::<1>()?[0] != 0),
+            8 => Value::String(self.string()?),
+            9 if depth < MAX_DEPTH => self.array(depth)?,
+            10 => Value::U64(self.u64()?),
+            11 => Value::I64(i64::from_le_bytes(self.take()?)),
+            12 => Value::F64(f64::from_le_bytes(self.take()?)),
+            9 => return Err(self.error("arrays are nested too deeply")),
+            other => return Err(self.error(format!("unknown metadata type {other}"))),
+        })
+    }
+
+    fn array(&mut self, depth: u32) -> Result<Value> {
+        let kind = self.u32()?;
+        let count = self.u64()?;
+        let smallest = match kind {
+            0 | 1 | 7 => 1,
+            2 | 3 => 2,
+            4..=6 => 4,
+            9 => 12,
+            _ => 8,
+        };
+        self.expect(count, smallest, "array items")?;
+        // Not reserved: a value in memory is larger than the smallest one on disk.
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(self.value(kind, depth + 1)?);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn tensors(&mut self, count: u64, alignment: u64) -> Result<BTreeMap<String, TensorInfo>> {
+        let mut tensors = BTreeMap::new();
+        for _ in 0..count {
+            let (name, info) = self.tensor_info()?;
+            if tensors.insert(name.clone(), info).is_some() {
+                return Err(Error::model(name, "the tensor stands twice in the file"));
+            }
+        }
+        let start = self.position.next_multiple_of(alignment);
+        for (name, info) in &mut tensors {
+            if info.offset % alignment != 0 {
+                let reason = format!("its offset {} is not aligned to {alignment}", info.offset);
+                return Err(Error::model(name, reason));
+            }
+            let end = start.checked_add(info.offset).and_then(|at| at.checked_add(info.size));
+            if end.is_none_or(|end| end > self.size) {
+                let reason = format!(
+                    "its {} bytes at offset {} lie past the end of the file ({} bytes): the file is truncated",
+                    info.size, info.offset, self.size
+                );
+                return Err(Error::model(name, reason));
+            }
+            info.offset += start;
+        }
+        Ok(tensors)
+    }
+
+    /// One tensor's entry; its offset is still relative to the data.
+    fn tensor_info(&mut self) -> Result<(String, TensorInfo)> {
+        let name = self.string()?;
+        let rank = self.u32()?;
+        if rank == 0 || rank > MAX_DIMENSIONS {
+            let reason = format!("has {rank} dimensions; 1 to {MAX_DIMENSIONS} are read");
+            return Err(Error::model(name, reason));
+        }
+        let mut dims = Vec::new();
+        let mut elements: u64 = 1;
+        for _ in 0..rank {
+            let dim = self.u64()?;
+            elements = elements.checked_mul(dim).filter(|&n| n > 0).ok_or_else(|| {
+                Error::model(&name, format!("has a dimension of {dim}, which cannot be"))
+            })?;
+            dims.push(usize::try_from(dim).map_err(|_| {
+                Error::model(&name, format!("a dimension of {dim} is larger than memory"))
+            })?);
+        }
+        let id = self.u32()?;
+        let dtype = type_from_id(id).ok_or_else(|| {
+            let kind = unsupported_type_name(id);
+            Error::UnsupportedModel(format!("{name} is of type {kind}, which is not read here"))
+        })?;
+        // The file gives the innermost dimension, along which blocks lie, first.
+        if dims[0] % dtype.block_size() != 0 {
+            let reason =
+                format!("rows of {} values are not whole blocks of {dtype:?}", dims[0]);
+            return Err(Error::model(name, reason));
+        }
+        dims.reverse();
+        let blocks = elements / dtype.block_size() as u64;
+        let size = blocks
+            .checked_mul(dtype.type_size() as u64)
+            .ok_or_else(|| Error::model(&name, "is larger than any file"))?;
+        let offset = self.u64()?;
+        Ok((name, TensorInfo { dims, dtype, offset, size }))
+    }
+}

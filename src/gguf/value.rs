@@ -1,0 +1,154 @@
+//! Metadata values and typed look-ups of them.
+
+use std::collections::BTreeMap;
+
+use crate::{Error, Result};
+
+/// One metadata value.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)] // The variants are the format's own types.
+pub enum Value {
+    U8(u8),
+    I8(i8),
+    U16(u16),
+    I16(i16),
+    U32(u32),
+    I32(i32),
+    U64(u64),
+    I64(i64),
+    F32(f32),
+    F64(f64),
+    Bool(bool),
+    String(String),
+    Array(Vec<Value>),
+}
+
+impl Value {
+    /// The format's number for this value's type.
+    pub(super) fn type_id(&self) -> u32 {
+        match self {
+            Self::U8(_) => 0,
+            Self::I8(_) => 1,
+            Self::U16(_) => 2,
+            Self::I16(_) => 3,
+            Self::U32(_) => 4,
+            Self::I32(_) => 5,
+            Self::F32(_) => 6,
+            Self::Bool(_) => 7,
+            Self::String(_) => 8,
+            Self::Array(_) => 9,
+            Self::U64(_) => 10,
+            Self::I64(_) => 11,
+            Self::F64(_) => 12,
+        }
+    }
+
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::F32(_) | Self::F64(_) => "a float",
+            Self::Bool(_) => "a boolean",
+            Self::String(_) => "a string",
+            Self::Array(_) => "an array",
+            _ => "an integer",
+        }
+    }
+
+    fn as_u64(&self) -> Option<u64> {
+        match *self {
+            Self::U8(v) => Some(v.into()),
+            Self::U16(v) => Some(v.into()),
+            Self::U32(v) => Some(v.into()),
+            Self::U64(v) => Some(v),
+            Self::I8(v) => v.try_into().ok(),
+            Self::I16(v) => v.try_into().ok(),
+            Self::I32(v) => v.try_into().ok(),
+            Self::I64(v) => v.try_into().ok(),
+            _ => None,
+        }
+    }
+}
+
+/// The metadata of a file by key.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metadata(pub BTreeMap<String, Value>);
+
+impl Metadata {
+    /// The value of `key`, if there.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    /// A count of at least 0.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if `key` holds something else.
+    pub fn count(&self, key: &str) -> Result<Option<usize>> {
+        self.typed(key, "a whole number", |value| {
+            value.as_u64().and_then(|count| usize::try_from(count).ok())
+        })
+    }
+
+    /// A finite number.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if `key` holds something else.
+    pub fn number(&self, key: &str) -> Result<Option<f64>> {
+        self.typed(key, "a finite number", |value| match *value {
+            Value::F32(v) if v.is_finite() => Some(v.into()),
+            Value::F64(v) if v.is_finite() => Some(v),
+            _ => value.as_u64().map(|v| v as f64),
+        })
+    }
+
+    /// A string.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if `key` holds something else.
+    pub fn text(&self, key: &str) -> Result<Option<&str>> {
+        self.typed(key, "a string", |value| match value {
+            Value::String(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// An array of strings.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if `key` holds something else.
+    pub fn texts(&self, key: &str) -> Result<Option<Vec<&str>>> {
+        self.typed(key, "an array of strings", |value| match value {
+            Value::Array(items) => items
+                .iter()
+                .map(|item| if let Value::String(text) = item { Some(text.as_str()) } else { None })
+                .collect(),
+            _ => None,
+        })
+    }
+
+    /// An array of counts.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if `key` holds something else.
+    pub fn counts(&self, key: &str) -> Result<Option<Vec<u64>>> {
+        self.typed(key, "an array of whole numbers", |value| match value {
+            Value::Array(items) => items.iter().map(Value::as_u64).collect(),
+            _ => None,
+        })
+    }
+
+    fn typed<'a, T>(
+        &'a self,
+        key: &str,
+        expected: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let Some(value) = self.0.get(key) else { return Ok(None) };
+        match read(value) {
+            Some(read) => Ok(Some(read)),
+            None => Err(Error::model(
+                key,
+                format!("must be {expected}, but the file holds {}", value.type_name()),
+            )),
+        }
+    }
+}

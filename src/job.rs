@@ -1,0 +1,142 @@
+//! A request under way, one bounded step at a time, so that its caller can
+//! report progress, answer others, or stop in the middle of a document.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::batch::{Batch, pack};
+use crate::model::{Model, Pass, Prefix};
+use crate::prompts::Prompts;
+use crate::{Error, Ranked, Ranking, RerankRequest, Reranker, Result, Score, Usage};
+
+/// Most bytes of keys and values that are kept for a shared prefix; of a longer
+/// one, the rest is computed with every document.
+const MAX_PREFIX_BYTES: usize = 256 << 20;
+
+/// How far a job has come. Equal documents count as done together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Documents that have a score.
+    pub documents: usize,
+    /// Documents of the request.
+    pub total: usize,
+}
+
+/// A request under way. It owns its data; each call takes the model it started on.
+pub struct Job {
+    prompts: Prompts,
+    top_n: Option<usize>,
+    /// Batches still to run, the next one last.
+    batches: Vec<Batch>,
+    prefix: State,
+    pass: Option<Pass>,
+    /// By sequence, as far as scored.
+    margins: Vec<f32>,
+    /// By sequence: number of documents that it stands for.
+    copies: Vec<usize>,
+    done: usize,
+}
+
+enum State {
+    /// Ids whose keys and values are still to be computed.
+    Missing(Vec<u32>),
+    Ready(Arc<Prefix>),
+}
+
+impl Job {
+    pub(crate) fn new(
+        model: &Model,
+        mut prompts: Prompts,
+        batch_tokens: usize,
+        request: &RerankRequest,
+    ) -> Self {
+        let kept = prompts.shared.len().min(MAX_PREFIX_BYTES / model.prefix_bytes_per_token());
+        let rest = prompts.shared.split_off(kept);
+        for sequence in &mut prompts.sequences {
+            sequence.splice(..0, rest.iter().copied());
+        }
+        let mut copies = vec![0; prompts.sequences.len()];
+        for &(sequence, _) in &prompts.documents {
+            copies[sequence] += 1;
+        }
+        let mut batches = pack(&prompts.sequences, batch_tokens);
+        batches.reverse();
+        let prefix = State::Missing(prompts.shared.clone());
+        let top_n = request.top_n;
+        Self { prompts, top_n, batches, prefix, pass: None, margins: vec![], copies, done: 0 }
+    }
+
+    /// Runs one layer of one batch; `None` once all documents are scored.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if the text needs an embedding that the file
+    /// lacks; [`Error::Tensor`] if candle fails. The job is then of no more use.
+    pub fn step(&mut self, reranker: &Reranker) -> Result<Option<Progress>> {
+        let model = reranker.model();
+        let mut pass = match self.pass.take() {
+            Some(pass) => pass,
+            None => match self.next_pass(model)? {
+                Some(pass) => pass,
+                None => return Ok(None),
+            },
+        };
+        if pass.step(model)? {
+            self.pass = Some(pass);
+        } else {
+            self.take_result(model, pass);
+        }
+        Ok(Some(Progress { documents: self.done, total: self.prompts.documents.len() }))
+    }
+
+    fn next_pass(&mut self, model: &Model) -> Result<Option<Pass>> {
+        match &self.prefix {
+            State::Missing(ids) if ids.is_empty() => {
+                self.prefix = State::Ready(Arc::default());
+                self.next_pass(model)
+            }
+            State::Missing(ids) => Pass::prefix(model, ids).map(Some),
+            State::Ready(prefix) => self
+                .batches
+                .pop()
+                .map(|batch| Pass::documents(model, &batch, prefix.clone()))
+                .transpose(),
+        }
+    }
+
+    fn take_result(&mut self, model: &Model, pass: Pass) {
+        if matches!(self.prefix, State::Missing(_)) {
+            self.prefix = State::Ready(Arc::new(pass.into_prefix(model)));
+            return;
+        }
+        let before = self.margins.len();
+        self.margins.extend(pass.into_margins(model));
+        self.done += self.copies[before..self.margins.len()].iter().sum::<usize>();
+    }
+
+    /// Orders the documents by margin, ties as they came, and keeps `top_n`.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] if a margin is not finite.
+    ///
+    /// # Panics
+    /// If [`Job::step`] has not yet returned `None`.
+    pub fn finish(self, reranker: &Reranker) -> Result<Ranking> {
+        assert_eq!(self.margins.len(), self.prompts.sequences.len(), "all are scored");
+        let shared = self.prompts.shared.len();
+        let length = |sequence: usize| shared + self.prompts.sequences[sequence].len();
+        let mut results = Vec::with_capacity(self.prompts.documents.len());
+        let mut usage = Usage { prompt_tokens: 0, evaluated_tokens: shared };
+        usage.evaluated_tokens += self.prompts.sequences.iter().map(Vec::len).sum::<usize>();
+        for (index, &(sequence, truncated)) in self.prompts.documents.iter().enumerate() {
+            usage.prompt_tokens += length(sequence);
+            let score = Score::new(self.margins[sequence], length(sequence), truncated)
+                .ok_or(Error::NotFinite { index })?;
+            results.push(Ranked { index, score });
+        }
+        results.sort_by(|a, b| b.score.margin.partial_cmp(&a.score.margin).expect("finite: bug"));
+        results.truncate(self.top_n.unwrap_or(usize::MAX));
+        let model = reranker.info().name.clone();
+        Ok(Ranking { model, results, usage, warnings: self.prompts.warnings })
+    }
+}

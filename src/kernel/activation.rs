@@ -1,0 +1,29 @@
+//! SwiGLU's gate.
+
+use super::for_each_chunk;
+
+/// Values that one task takes.
+const CHUNK: usize = 1 << 14;
+
+/// gate ← silu(gate) · up, with silu(x) = x / (1 + e⁻ˣ); both `[tokens, ffn]`.
+pub fn silu_mul(gate: &mut [f32], up: &[f32]) {
+    assert_eq!(gate.len(), up.len());
+    for_each_chunk(gate, CHUNK, |index, gate| {
+        for (gate, up) in gate.iter_mut().zip(&up[index * CHUNK..]) {
+            *gate = *gate / (1.0 + (-*gate).exp()) * up;
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn silu_mul_of_known_values() {
+        let mut gate = vec![0.0, 1.0, -1.0, 100.0, -100.0];
+        super::silu_mul(&mut gate, &[2.0, 2.0, 2.0, 2.0, 2.0]);
+        let expected = [0.0, 1.462_117_2, -0.537_882_8, 200.0, 0.0];
+        for (value, expected) in gate.iter().zip(expected) {
+            assert!((value - expected).abs() < 1e-6, "{value} is not {expected}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Qwen3-Reranker from quantized GGUF files: the same crate in the browser
+//! (WebAssembly) and natively.
+//!
+//! ```text
+//! wire ─→ prompt ─→ tokenizer ─→ batch ─→ model (kernel) ─→ score ─→ reranker ─→ wire
+//! JSON    text      ids          ragged    logits            margin   order       JSON
+//! ```
+//!
+//! [`Reranker::load`] reads a model from any `Read + Seek`;
+//! [`Reranker::rerank`] answers a [`RerankRequest`]. The core opens no files or
+//! sockets; the faces that do are [`native`] (command line and HTTP) and the
+//! JavaScript package, which calls the bindings of `wasm.rs`.
+
+mod batch;
+mod error;
+pub mod gguf;
+mod job;
+mod kernel;
+mod model;
+#[cfg(feature = "native")]
+pub mod native;
+pub mod prompt;
+mod prompts;
+mod reranker;
+mod score;
+pub mod tokenizer;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
+pub mod wire;
+
+pub use error::{Error, Result};
+pub use job::{Job, Progress};
+pub use model::{Head, ModelInfo};
+pub use reranker::{
+    LoadOptions, LoadProgress, Ranked, Ranking, Reranker, Usage, Warning,
+};
+pub use score::Score;
+pub use wire::RerankRequest;

@@ -1,0 +1,139 @@
+//! A dense Qwen3 model that scores: embedding, layers, two output rows.
+//!
+//! `config` reads sizes, `weights` reads tensors, `head` chooses the output
+//! rows, `layer` is the transformer layer, `pass` runs tokens through layers.
+
+mod config;
+mod head;
+mod layer;
+mod pass;
+mod weights;
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek};
+
+use candle_core::quantized::QTensor;
+use candle_core::{Device, Tensor};
+use serde::Serialize;
+
+pub use config::Config;
+pub use head::Head;
+pub use pass::{Pass, Prefix};
+
+use crate::gguf::{Reader, type_name};
+use crate::tokenizer::Tokenizer;
+use crate::{Error, LoadProgress, Result, kernel};
+use head::Rows;
+use layer::Layer;
+use weights::Weights;
+
+/// What a file holds and how it is used.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ModelInfo {
+    /// The model's name in answers.
+    pub name: String,
+    /// Sizes and constants.
+    #[serde(flatten)]
+    pub config: Config,
+    /// Rows of the embedding.
+    pub vocabulary_size: usize,
+    /// Longest prompt that is scored whole, in tokens, frame included.
+    pub max_length: usize,
+    /// Where the rows for yes and no come from.
+    pub head: Head,
+    /// Number of tensors by type.
+    pub types: BTreeMap<String, usize>,
+    /// Values in all tensors.
+    pub parameters: u64,
+    /// Size of the file in bytes.
+    pub file_size: u64,
+    /// What was found amiss in the file and put right.
+    pub warnings: Vec<String>,
+}
+
+/// A loaded model.
+pub struct Model {
+    pub config: Config,
+    embedding: QTensor, // [vocabulary, hidden]
+    layers: Vec<Layer>,
+    output_norm: Vec<f32>, // [hidden]
+    rows: Rows,
+}
+
+impl Model {
+    /// Reads the model's tensors one at a time.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] or [`Error::UnsupportedModel`] saying what and where.
+    pub fn load<R: Read + Seek>(
+        reader: &mut Reader<R>,
+        tokenizer: &Tokenizer,
+        progress: &mut dyn FnMut(LoadProgress),
+    ) -> Result<Self> {
+        let config = Config::from_gguf(&reader.metadata)?;
+        let vocabulary = reader.info(head::EMBEDDING)?.dims[0];
+        if tokenizer.vocabulary_size() > vocabulary {
+            let reason = format!(
+                "has {vocabulary} rows for {} tokens of the vocabulary",
+                tokenizer.vocabulary_size()
+            );
+            return Err(Error::model(head::EMBEDDING, reason));
+        }
+        let mut weights = Weights::new(reader, &config, progress)?;
+        let output_norm = weights.output_norm()?;
+        let rows = Rows::read(weights.reader, tokenizer)?;
+        let embedding = weights.embedding()?;
+        let layers = (0..config.layers).map(|i| weights.layer(i)).collect::<Result<_>>()?;
+        Ok(Self { config, embedding, layers, output_norm, rows })
+    }
+
+    /// What the file holds; `name` and `max_length` are the caller's.
+    pub fn info<R>(&self, reader: &Reader<R>, name: String, max_length: usize) -> ModelInfo {
+        let mut types = BTreeMap::new();
+        let mut parameters = 0;
+        for info in reader.tensors.values() {
+            *types.entry(type_name(info.dtype).to_string()).or_default() += 1;
+            parameters += info.dims.iter().map(|&dim| dim as u64).product::<u64>();
+        }
+        ModelInfo {
+            name,
+            config: self.config.clone(),
+            vocabulary_size: self.vocabulary_size(),
+            max_length,
+            head: self.rows.head,
+            types,
+            parameters,
+            file_size: reader.size,
+            warnings: self.rows.warnings.clone(),
+        }
+    }
+
+    fn vocabulary_size(&self) -> usize {
+        self.embedding.shape().dims()[0]
+    }
+
+    /// Rows of the embedding, `[tokens, hidden]`, dequantized one by one.
+    fn embed(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        let rows = self.vocabulary_size();
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= rows) {
+            return Err(pass::id_outside(id, rows));
+        }
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = Tensor::new(ids, &Device::Cpu)?;
+        Ok(self.embedding.embedding(&ids)?.flatten_all()?.to_vec1()?)
+    }
+
+    /// Logit of yes less logit of no for each row of `hidden` `[rows, hidden]`.
+    fn margins(&self, mut hidden: Vec<f32>) -> Vec<f32> {
+        kernel::rms_norm(&mut hidden, &self.output_norm, self.config.rms_norm_eps as f32);
+        hidden.chunks_exact(self.config.hidden_size).map(|row| self.rows.margin(row)).collect()
+    }
+
+    /// Bytes of keys and values that one token of a prefix takes.
+    pub fn prefix_bytes_per_token(&self) -> usize {
+        self.layers.len() * self.config.kv_size() * 2 * size_of::<f32>()
+    }
+}

@@ -1,0 +1,177 @@
+//! Tensors of a file to the parts of the model, one at a time.
+//!
+//! Shapes are checked against the metadata before any data is read. Only what
+//! scoring needs is loaded: of the output matrix, two rows.
+
+use std::borrow::Cow;
+use std::io::{Read, Seek};
+
+use candle_core::Device;
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+
+use super::config::Config;
+use super::head::EMBEDDING;
+use super::layer::Layer;
+use crate::gguf::{Reader, TensorInfo};
+use crate::kernel::Linear;
+use crate::{Error, LoadProgress, Result};
+
+/// Takes the model's tensors from a file, reporting progress.
+pub struct Weights<'a, R> {
+    pub reader: &'a mut Reader<R>,
+    pub config: &'a Config,
+    pub progress: &'a mut dyn FnMut(LoadProgress),
+    state: LoadProgress,
+}
+
+/// The shapes of a layer's tensors, `[outputs, inputs]` or `[values]`, by name.
+fn layer_shapes(config: &Config) -> [(&'static str, Vec<usize>); 11] {
+    let (hidden, ffn) = (config.hidden_size, config.ffn_size);
+    let (query, kv) = (config.query_size(), config.kv_size());
+    [
+        ("attn_norm", vec![hidden]),
+        ("attn_q", vec![query, hidden]),
+        ("attn_k", vec![kv, hidden]),
+        ("attn_v", vec![kv, hidden]),
+        ("attn_output", vec![hidden, query]),
+        ("attn_q_norm", vec![config.head_dim]),
+        ("attn_k_norm", vec![config.head_dim]),
+        ("ffn_norm", vec![hidden]),
+        ("ffn_gate", vec![ffn, hidden]),
+        ("ffn_up", vec![ffn, hidden]),
+        ("ffn_down", vec![hidden, ffn]),
+    ]
+}
+
+impl<'a, R: Read + Seek> Weights<'a, R> {
+    /// Checks that every tensor is there, in its shape.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] naming the tensor; [`Error::UnsupportedModel`]
+    /// if the model does not fit this machine's address space.
+    pub fn new(
+        reader: &'a mut Reader<R>,
+        config: &'a Config,
+        progress: &'a mut dyn FnMut(LoadProgress),
+    ) -> Result<Self> {
+        let embedding = reader.info(EMBEDDING)?;
+        if embedding.dims.len() != 2 || embedding.dims[1] != config.hidden_size {
+            let reason = format!(
+                "has shape {:?}; must be [vocabulary, {}]",
+                embedding.dims, config.hidden_size
+            );
+            return Err(Error::model(EMBEDDING, reason));
+        }
+        let mut total = embedding.size;
+        let mut memory = embedding.size;
+        for layer in 0..config.layers {
+            for (name, shape) in layer_shapes(config) {
+                let name = format!("blk.{layer}.{name}.weight");
+                let info = reader.info(&name)?;
+                if info.dims != shape {
+                    let reason = format!("has shape {:?}; must be {shape:?}", info.dims);
+                    return Err(Error::model(name, reason));
+                }
+                total += info.size;
+                memory += size_in_memory(info);
+            }
+        }
+        check_memory(memory)?;
+        let state = LoadProgress { bytes: 0, total };
+        progress(state);
+        Ok(Self { reader, config, progress, state })
+    }
+
+    /// The embedding `[vocabulary, hidden]`, still quantized.
+    pub fn embedding(&mut self) -> Result<QTensor> {
+        self.tensor(EMBEDDING)
+    }
+
+    /// The norm before the head, `[hidden]`.
+    pub fn output_norm(&mut self) -> Result<Vec<f32>> {
+        let shape = [self.config.hidden_size];
+        let dims = &self.reader.info("output_norm.weight")?.dims;
+        if dims[..] != shape {
+            let reason = format!("has shape {dims:?}; must be {shape:?}");
+            return Err(Error::model("output_norm.weight", reason));
+        }
+        read_row(self.reader, "output_norm.weight", 0)
+    }
+
+    /// All tensors of one layer.
+    pub fn layer(&mut self, index: usize) -> Result<Layer> {
+        let name = |part: &str| format!("blk.{index}.{part}.weight");
+        Ok(Layer {
+            attn_norm: self.vector(&name("attn_norm"))?,
+            attn_q: self.linear(&name("attn_q"))?,
+            attn_k: self.linear(&name("attn_k"))?,
+            attn_v: self.linear(&name("attn_v"))?,
+            attn_output: self.linear(&name("attn_output"))?,
+            attn_q_norm: self.vector(&name("attn_q_norm"))?,
+            attn_k_norm: self.vector(&name("attn_k_norm"))?,
+            ffn_norm: self.vector(&name("ffn_norm"))?,
+            ffn_gate: self.linear(&name("ffn_gate"))?,
+            ffn_up: self.linear(&name("ffn_up"))?,
+            ffn_down: self.linear(&name("ffn_down"))?,
+        })
+    }
+
+    fn linear(&mut self, name: &str) -> Result<Linear> {
+        Linear::new(self.tensor(name)?)
+    }
+
+    fn vector(&mut self, name: &str) -> Result<Vec<f32>> {
+        dequantize(&self.tensor(name)?)
+    }
+
+    fn tensor(&mut self, name: &str) -> Result<QTensor> {
+        let tensor = self.reader.tensor(name)?;
+        self.state.bytes += self.reader.info(name)?.size;
+        (self.progress)(self.state);
+        Ok(tensor)
+    }
+}
+
+/// Bytes that a matrix takes once loaded: floating-point types become f32.
+fn size_in_memory(info: &TensorInfo) -> u64 {
+    match info.dtype {
+        GgmlDType::F16 | GgmlDType::BF16 => info.size * 2,
+        _ => info.size,
+    }
+}
+
+/// Refuses what the address space cannot hold, before reading any of it:
+/// WebAssembly memory ends at 4 GiB, and running out of it cannot be caught.
+fn check_memory(bytes: u64) -> Result<()> {
+    const ROOM: u64 = 256 << 20;
+    match usize::try_from(bytes.saturating_add(ROOM)) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::UnsupportedModel(format!(
+            "its weights take {} MiB of memory, but there are only {} MiB to address; use a smaller quantization",
+            bytes >> 20,
+            (usize::MAX as u64 - ROOM) >> 20
+        ))),
+    }
+}
+
+fn dequantize(tensor: &QTensor) -> Result<Vec<f32>> {
+    Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+}
+
+/// Reads one row of a matrix, or a whole vector as row 0, as f32.
+pub fn read_row<R: Read + Seek>(
+    reader: &mut Reader<R>,
+    name: &str,
+    row: usize,
+) -> Result<Vec<f32>> {
+    let info = reader.info(name)?.clone();
+    let width = *info.dims.last().expect("tensors have dimensions: bug");
+    let rows: usize = info.dims[..info.dims.len() - 1].iter().product();
+    if row >= rows {
+        return Err(Error::model(name, format!("has {rows} rows, but row {row} is needed")));
+    }
+    let length = width / info.dtype.block_size() * info.dtype.type_size();
+    let data = reader.bytes(name, row as u64 * length as u64, length)?;
+    let storage = QStorage::from_data(Cow::Owned(data), &Device::Cpu, info.dtype)?;
+    dequantize(&QTensor::new(storage, width)?)
+}

@@ -1,0 +1,180 @@
+//! The whole pipeline: a loaded model, its requests, and their order.
+
+use std::io::{Read, Seek};
+
+use serde::Serialize;
+
+use crate::gguf::Reader;
+use crate::model::{Model, ModelInfo};
+use crate::prompts::Prompts;
+use crate::tokenizer::{Frame, Tokenizer};
+use crate::{Error, Job, RerankRequest, Result, Score};
+
+/// How to load a model.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// The model's name in answers; `None` takes `general.name` of the file.
+    pub name: Option<String>,
+    /// Longest prompt in tokens, frame included: 8192 as in the reference, or
+    /// the file's context length if that is shorter.
+    pub max_length: usize,
+    /// Documents are laid end to end up to this many tokens a pass, which
+    /// bounds memory whatever the number of documents.
+    pub batch_tokens: usize,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { name: None, max_length: 8192, batch_tokens: 512 }
+    }
+}
+
+/// How far a load has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LoadProgress {
+    /// Bytes of tensors taken in so far.
+    pub bytes: u64,
+    /// Bytes of all tensors that the model needs.
+    pub total: u64,
+}
+
+/// A request's answer, before it takes a wire form.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Ranking {
+    /// Name of the model that scored.
+    pub model: String,
+    /// Best first, ties in the order of the request, at most `top_n`.
+    pub results: Vec<Ranked>,
+    /// What the request cost.
+    pub usage: Usage,
+    /// What the caller should know of.
+    pub warnings: Vec<Warning>,
+}
+
+/// A document's place in the request, and its score.
+#[derive(Clone, Copy, Debug)]
+pub struct Ranked {
+    /// Index into the request's documents.
+    pub index: usize,
+    /// Its score.
+    pub score: Score,
+}
+
+/// Token counts of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Tokens of all prompts, each counted whole.
+    pub prompt_tokens: usize,
+    /// Tokens that went through the model: the shared prefix once, equal documents once.
+    pub evaluated_tokens: usize,
+}
+
+/// Something that did not stop a request, but that its caller should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Warning {
+    /// The end of a document was cut off.
+    Truncated {
+        /// Index into the request's documents.
+        index: usize,
+        /// Tokens that the prompt kept, frame included.
+        tokens: usize,
+    },
+    /// A text already carries the template's markers, so it would be put into
+    /// the template twice, which flattens scores.
+    AlreadyTemplated {
+        /// `query` or `documents[i]`; only the first document is named.
+        field: String,
+    },
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Truncated { index, tokens } => {
+                write!(f, "documents[{index}] was cut to fit; its prompt has {tokens} tokens")
+            }
+            Self::AlreadyTemplated { field } => write!(
+                f,
+                "{field} already carries the prompt template; give plain text, or set templated"
+            ),
+        }
+    }
+}
+
+/// A loaded model, ready to rerank. Requests do not change it, so threads may share it.
+pub struct Reranker {
+    model: Model,
+    tokenizer: Tokenizer,
+    info: ModelInfo,
+    options: LoadOptions,
+    frame: Frame,
+}
+
+impl Reranker {
+    /// Loads a GGUF file, tensor by tensor, so that memory never holds it twice.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`], [`Error::UnsupportedModel`] or [`Error::Io`],
+    /// saying what and where.
+    pub fn load<R: Read + Seek>(
+        source: R,
+        options: LoadOptions,
+        progress: &mut dyn FnMut(LoadProgress),
+    ) -> Result<Self> {
+        let mut reader = Reader::new(source)?;
+        let tokenizer = Tokenizer::from_gguf(&reader.metadata)?;
+        let frame = tokenizer.frame()?;
+        let model = Model::load(&mut reader, &tokenizer, progress)?;
+        let name = match &options.name {
+            Some(name) => name.clone(),
+            None => reader.metadata.text("general.name")?.unwrap_or("qwen3-reranker").to_string(),
+        };
+        let max_length = options.max_length.min(model.config.context_length);
+        if max_length <= frame.len() {
+            let reason =
+                format!("is {max_length}; the prompt's frame alone takes {} tokens", frame.len());
+            return Err(Error::value("max_length", reason));
+        }
+        let info = model.info(&reader, name, max_length);
+        Ok(Self { model, tokenizer, info, options, frame })
+    }
+
+    /// What is loaded.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// The tokenizer of the loaded file.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Orders a request's documents, best first.
+    ///
+    /// # Errors
+    /// As [`Reranker::start`] and [`Job::step`].
+    pub fn rerank(&self, request: &RerankRequest) -> Result<Ranking> {
+        let mut job = self.start(request)?;
+        while job.step(self)?.is_some() {}
+        job.finish(self)
+    }
+
+    /// Checks and tokenizes a request. The work is then done by [`Job::step`],
+    /// so that a caller may stop between steps by dropping the job.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] naming the field and the limit.
+    pub fn start(&self, request: &RerankRequest) -> Result<Job> {
+        request.validate()?;
+        let prompts = Prompts::new(&self.tokenizer, &self.frame, self.info.max_length, request)?;
+        Ok(Job::new(&self.model, prompts, self.options.batch_tokens, request))
+    }
+
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
+    }
+}
