@@ -1,0 +1,65 @@
+//! Loading the model that `--model` names, with a progress bar.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::parse_count;
+use crate::{LoadOptions, Reranker};
+
+/// Which model, for every subcommand that scores.
+#[derive(Debug, Args)]
+pub(super) struct ModelArgs {
+    /// GGUF file of a Qwen3 reranker
+    #[arg(long, value_name = "FILE", env = "QWEN3_RERANK_MODEL")]
+    pub(super) model: PathBuf,
+    /// Longest prompt in tokens [default: 8192, or what the model takes if less]
+    #[arg(long, value_name = "TOKENS", value_parser = parse_count)]
+    max_length: Option<usize>,
+}
+
+impl ModelArgs {
+    /// Loads the model; `name` replaces the one in the file.
+    pub(super) fn load(&self, name: Option<String>) -> Result<Reranker> {
+        let path = &self.model;
+        let file = open(path)?;
+        let mut options = LoadOptions::default();
+        options.name = name;
+        if let Some(max_length) = self.max_length {
+            options.max_length = max_length;
+        }
+        let bar = bar("loading", "{bytes}/{total_bytes}");
+        let loaded = Reranker::load(file, options, &mut |progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.bytes);
+        });
+        bar.finish_and_clear();
+        loaded.with_context(|| path.display().to_string())
+    }
+
+    /// The file's name without its folder and ending.
+    pub(super) fn stem(&self) -> Option<String> {
+        Some(self.model.file_stem()?.to_string_lossy().into_owned())
+    }
+}
+
+/// Opens a file, with its name in every error. Unix opens folders too and
+/// fails only when they are read, so those are refused here.
+pub(super) fn open(path: &Path) -> Result<File> {
+    let context = || path.display().to_string();
+    let file = File::open(path).with_context(context)?;
+    if file.metadata().with_context(context)?.is_dir() {
+        bail!("{}: is a folder, not a file", path.display());
+    }
+    Ok(file)
+}
+
+/// A bar on stderr, drawn only where that is a terminal.
+pub(super) fn bar(what: &'static str, count: &str) -> ProgressBar {
+    let template = format!("{{msg}} {{wide_bar}} {count}");
+    let style = ProgressStyle::with_template(&template).expect("the template is valid: bug");
+    ProgressBar::new(0).with_style(style).with_message(what)
+}

@@ -1,0 +1,143 @@
+//! `rerank`: one request from arguments, its answer as JSON.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::load::{ModelArgs, bar, open};
+use super::parse_count;
+use crate::native::answer_id;
+use crate::wire::{Documented, V1};
+use crate::{Ranking, RerankRequest, Reranker};
+
+const EXAMPLES: &str = "\
+Examples:
+  qwen3-rerank rerank --model model.gguf --query 'capital of France' --documents documents.json --top-n 3
+  ls *.md | qwen3-rerank rerank --model model.gguf --query 'how to install' --documents - --form v1
+
+Documents are a JSON array of strings or of {\"text\": string} objects if the first character
+is [, and else one a line, blank lines left out. Warnings go to stderr.";
+
+/// Arguments of `rerank`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct RerankArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// What to look for
+    #[arg(long, value_name = "TEXT")]
+    query: String,
+    /// File of documents, or - for stdin
+    #[arg(long, value_name = "FILE|-")]
+    documents: PathBuf,
+    /// Print only the best N
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    top_n: Option<usize>,
+    /// The task that the model is told [default: web search]
+    #[arg(long, value_name = "TEXT")]
+    instruction: Option<String>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = Form::Documented)]
+    form: Form,
+    /// Cut each document to N tokens
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    max_tokens_per_doc: Option<usize>,
+    /// Refuse documents that are too long rather than cut them
+    #[arg(long)]
+    no_truncate: bool,
+    /// Read control tokens such as <|im_end|> in the texts as such; only for texts you trust
+    #[arg(long)]
+    control_tokens: bool,
+    /// The texts already carry the <Instruct>, <Query> and <Document> markers
+    #[arg(long)]
+    templated: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Form {
+    /// {model, query, results: [{document, score}]}
+    Documented,
+    /// {id, model, results: [{index, relevance_score, document}], usage}
+    V1,
+}
+
+impl RerankArgs {
+    pub(super) fn run(self) -> Result<()> {
+        // Before the model, which takes long to load.
+        let request = self.request()?;
+        let reranker = self.model.load(None)?;
+        let ranking = rank(&reranker, &request)?;
+        for warning in &ranking.warnings {
+            eprintln!("warning: {warning}");
+        }
+        let RerankRequest { query, documents, .. } = &request;
+        match self.form {
+            Form::Documented => print(&Documented::new(&ranking, query, documents)),
+            Form::V1 => print(&V1::new(answer_id(), &ranking, documents, true)),
+        }
+    }
+
+    fn request(&self) -> Result<RerankRequest> {
+        let mut request = read_request(&self.query, &self.documents)?;
+        request.top_n = self.top_n;
+        request.instruction = self.instruction.clone();
+        request.max_tokens_per_doc = self.max_tokens_per_doc;
+        request.truncate = !self.no_truncate;
+        request.control_tokens = self.control_tokens;
+        request.templated = self.templated;
+        request.validate()?;
+        Ok(request)
+    }
+}
+
+/// The request of `query` and the documents in a file.
+fn read_request(query: &str, path: &Path) -> Result<RerankRequest> {
+    let name = if path == "-" { "stdin".to_string() } else { path.display().to_string() };
+    let text = read_text(path, &name)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if !text.trim_start().starts_with('[') {
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        return Ok(RerankRequest::new(query, lines.map(str::to_string).collect()));
+    }
+    let documents: Value = serde_json::from_str(text)
+        .map_err(|error| anyhow!("{name}: starts with [ but is not a JSON array: {error}"))?;
+    Ok(RerankRequest::from_json(&json!({"query": query, "documents": documents}))?)
+}
+
+fn read_text(path: &Path, name: &str) -> Result<String> {
+    let mut bytes = Vec::new();
+    let read = if path == "-" {
+        std::io::stdin().lock().read_to_end(&mut bytes)
+    } else {
+        open(path)?.read_to_end(&mut bytes)
+    };
+    read.with_context(|| name.to_string())?;
+    String::from_utf8(bytes).map_err(|error| {
+        anyhow!("{name}: not UTF-8 text, at byte {}", error.utf8_error().valid_up_to())
+    })
+}
+
+/// Ranks step by step, with a bar.
+fn rank(reranker: &Reranker, request: &RerankRequest) -> Result<Ranking> {
+    let bar = bar("scoring", "{pos}/{len}");
+    let mut job = reranker.start(request)?;
+    while let Some(progress) = job.step(reranker)? {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.documents as u64);
+    }
+    bar.finish_and_clear();
+    Ok(job.finish(reranker)?)
+}
+
+/// Prints a value as readable JSON.
+pub(super) fn print(value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}

@@ -1,0 +1,105 @@
+//! JSON request bodies, each failure with its status.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use super::Served;
+use super::error::ApiError;
+
+/// A body read as JSON.
+pub(super) struct JsonBody(pub(super) Value);
+
+impl FromRequest<Arc<Served>> for JsonBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, served: &Arc<Served>) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            let message = "the body must be JSON, with Content-Type: application/json";
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                message,
+            ));
+        }
+        let bytes = read(request.into_body(), served.options.body_limit).await?;
+        let value = serde_json::from_slice(&bytes).map_err(|error| {
+            let message = format!("the body is not valid JSON: {error}");
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", message)
+        })?;
+        Ok(Self(value))
+    }
+}
+
+/// `application/json` or any `application/…+json`, in UTF-8 if it says.
+///
+/// No type at all is refused too: a foreign web page can send that, but not
+/// JSON, without the browser asking first.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let value = value.to_ascii_lowercase();
+    let mut parts = value.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    let json = essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let charset = parts.find_map(|part| part.strip_prefix("charset="));
+    json && charset.is_none_or(|name| matches!(name.trim_matches('"'), "utf-8" | "utf8"))
+}
+
+/// Reads a body of at most `limit` bytes.
+///
+/// What is over the limit is read and dropped, up to some more: a client that
+/// still writes when the connection closes never sees the answer.
+async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|error| {
+            let message = format!("the body broke off: {error}");
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", message)
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length <= limit {
+            bytes.extend_from_slice(&data);
+        } else if length > limit.saturating_mul(4) {
+            break;
+        }
+    }
+    if length > limit {
+        let message = format!("the body is over the limit of {limit} bytes");
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn json_is_known_by_its_type() {
+        let is_json = |value: &str| {
+            is_json(&HeaderMap::from_iter([(
+                CONTENT_TYPE,
+                HeaderValue::from_str(value).expect("a header value"),
+            )]))
+        };
+        assert!(is_json("application/json"));
+        assert!(is_json("Application/JSON; charset=\"UTF-8\""));
+        assert!(is_json("application/vnd.api+json;charset=utf-8"));
+        assert!(!is_json("text/json"));
+        assert!(!is_json("application/json; charset=utf-16"));
+        assert!(!super::is_json(&HeaderMap::new()));
+    }
+}
