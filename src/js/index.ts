@@ -1,0 +1,87 @@
+/**
+ * Qwen3-Reranker in the browser: load a GGUF model, and order documents by how
+ * well they answer a query. All work is done in a worker of this package.
+ */
+import { Client } from './client.js';
+import {
+  type LoadOptions, type RerankOptions, type ScoreOptions, type Source,
+  checkLoadOptions, checkRerankOptions, modelSource, wireRequest,
+} from './options.js';
+import type { ModelInfo, Ranking, RerankRequest, RerankResponse, Warning } from './protocol.js';
+
+export { type ErrorKind, RerankError } from './errors.js';
+export type { LoadOptions, RerankOptions, ScoreOptions, Source } from './options.js';
+export type {
+  LoadProgress, ModelInfo, RerankProgress, RerankRequest, RerankResponse, Warning,
+} from './protocol.js';
+
+/** A loaded model in a worker of its own. */
+export class Reranker {
+  readonly #client: Client;
+  readonly #warn: (warning: Warning) => void;
+  /** Facts about the model. */
+  readonly info: ModelInfo;
+
+  private constructor(client: Client, info: ModelInfo, warn: (warning: Warning) => void) {
+    this.#client = client;
+    this.#warn = warn;
+    this.info = info;
+    for (const message of info.warnings) warn({ kind: 'model', message });
+  }
+
+  /**
+   * Loads a model. Rejects with a `RerankError`, or as `fetch` does when
+   * `options.signal` aborts; nothing of the model stays in memory then.
+   */
+  static async load(source: Source, options: LoadOptions = {}): Promise<Reranker> {
+    checkLoadOptions(options);
+    const { name, maxLength, headers, signal, onProgress, onWarning } = options;
+    const body = {
+      source: modelSource(source, headers),
+      ...(name === undefined ? {} : { name }),
+      ...(maxLength === undefined ? {} : { maxLength }),
+    };
+    signal?.throwIfAborted();
+    const client = new Client();
+    try {
+      const info = await client.call('load', body, { signal, onReport: onProgress });
+      return new Reranker(client, info, onWarning ?? warnOnConsole);
+    } catch (error) {
+      client.end({ kind: 'disposed', message: 'the model was not loaded' });
+      throw error;
+    }
+  }
+
+  /** Orders documents, best first, in the documented form `{model, query, results}`. */
+  async rerank(request: RerankRequest, options: RerankOptions = {}): Promise<RerankResponse> {
+    return (await this.#rank(request, options)).answer;
+  }
+
+  /** Scores of `documents` for `query`, 0 to 1, in the order of `documents`. */
+  async score(
+    query: string, documents: RerankRequest['documents'], options: ScoreOptions = {},
+  ): Promise<number[]> {
+    const { answer, order } = await this.#rank({ ...options, query, documents, top_n: null }, options);
+    const scores: number[] = [];
+    answer.results.forEach(({ score }, place) => (scores[order[place]!] = score));
+    return scores;
+  }
+
+  /** Ends the worker and gives its memory back. Calls under way reject with kind `disposed`. */
+  dispose(): void {
+    this.#client.end({ kind: 'disposed', message: 'the reranker was disposed' });
+  }
+
+  async #rank(request: RerankRequest, options: RerankOptions): Promise<Ranking> {
+    checkRerankOptions(options);
+    const body = { request: wireRequest(request) };
+    const { signal, onProgress } = options;
+    const ranking = await this.#client.call('rerank', body, { signal, onReport: onProgress });
+    ranking.warnings.forEach((warning) => this.#warn(warning));
+    return ranking;
+  }
+}
+
+function warnOnConsole(warning: Warning): void {
+  console.warn(`qwen3-rerank: ${warning.message}`);
+}

@@ -1,0 +1,115 @@
+/** What callers may pass, checked, and turned into what the worker takes. */
+import { RerankError } from './errors.js';
+import type { LoadProgress, ModelSource, RerankProgress, RerankRequest, Warning } from './protocol.js';
+
+/** A model to load: an address, a file that the user picked, or bytes. */
+export type Source = string | URL | Blob | ArrayBuffer | Uint8Array;
+
+/** How to load a model. */
+export interface LoadOptions {
+  /** The model's name in answers; the file's own name for itself when left out. */
+  name?: string;
+  /** Longest prompt in tokens, frame included; 8192 when left out. */
+  maxLength?: number;
+  /** Sent with the download, such as an authorization. */
+  headers?: HeadersInit;
+  /** Told how the download, then the load, goes on. */
+  onProgress?: (progress: LoadProgress) => void;
+  /** Told of what did not stop a call; `console.warn` when left out. */
+  onWarning?: (warning: Warning) => void;
+  /** Stops the load; the promise rejects as `fetch` does. */
+  signal?: AbortSignal;
+}
+
+/** How to watch and stop a request. */
+export interface RerankOptions {
+  /** Told how many documents have a score. */
+  onProgress?: (progress: RerankProgress) => void;
+  /** Stops the computing; the promise rejects as `fetch` does. */
+  signal?: AbortSignal;
+}
+
+/** What `score` takes besides query and documents. */
+export type ScoreOptions = Omit<RerankRequest, 'query' | 'documents' | 'top_n' | 'model'> & RerankOptions;
+
+/** The fields of a request that the worker gets; others may not be cloneable. */
+const REQUEST_FIELDS = [
+  'query', 'documents', 'top_n', 'instruction', 'max_tokens_per_doc',
+  'truncate', 'control_tokens', 'templated', 'model',
+] as const satisfies readonly (keyof RerankRequest)[];
+
+/** The error of a wrong type. */
+export function wrongShape(field: string, expected: string): RerankError {
+  return new RerankError({ kind: 'invalid_shape', field, message: `${field}: must be ${expected}` });
+}
+
+/** Checks load options; what the file decides is left to the worker. */
+export function checkLoadOptions(options: LoadOptions): void {
+  checkObject('options', options);
+  checkType('name', options.name, 'string');
+  checkType('onProgress', options.onProgress, 'function');
+  checkType('onWarning', options.onWarning, 'function');
+  checkSignal(options.signal);
+  const length = options.maxLength;
+  checkType('maxLength', length, 'number');
+  if (length !== undefined && !(Number.isInteger(length) && length > 0 && length < 2 ** 32)) {
+    const message = `maxLength: is ${length}; must be a whole number of at least 1`;
+    throw new RerankError({ kind: 'invalid_value', field: 'maxLength', message });
+  }
+}
+
+/** Checks the options of a request. */
+export function checkRerankOptions(options: RerankOptions): void {
+  checkObject('options', options);
+  checkType('onProgress', options.onProgress, 'function');
+  checkSignal(options.signal);
+}
+
+/** The request's own fields, in a form that can be sent; their values are checked behind. */
+export function wireRequest(request: RerankRequest): RerankRequest {
+  checkObject('request', request);
+  for (const field of ['top_n', 'max_tokens_per_doc'] as const) {
+    const value = request[field];
+    // JSON knows no such numbers, and would take them for left out.
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      const message = `${field}: is ${value}; must be a whole number of at least 1`;
+      throw new RerankError({ kind: 'invalid_value', field, message });
+    }
+  }
+  const known = REQUEST_FIELDS.filter((field) => request[field] !== undefined);
+  return Object.fromEntries(known.map((field) => [field, request[field]])) as unknown as RerankRequest;
+}
+
+/** What the worker reads the model from. */
+export function modelSource(source: Source, headers: HeadersInit | undefined): ModelSource {
+  if (source instanceof Blob) return source;
+  if (source instanceof ArrayBuffer) return new Blob([source]);
+  if (source instanceof Uint8Array) return new Blob([source as Uint8Array<ArrayBuffer>]);
+  if (typeof source !== 'string' && !(source instanceof URL)) {
+    throw wrongShape('source', 'a URL, File, Blob, ArrayBuffer or Uint8Array');
+  }
+  const base = typeof document === 'undefined' ? location.href : document.baseURI;
+  let url: URL;
+  try {
+    url = new URL(source, base);
+  } catch {
+    throw new RerankError({ kind: 'invalid_value', field: 'source', message: `source: ${source} is not a URL` });
+  }
+  try {
+    return { url: url.href, headers: [...new Headers(headers)] };
+  } catch {
+    throw wrongShape('headers', 'valid HTTP headers');
+  }
+}
+
+function checkObject(field: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw wrongShape(field, 'an object');
+}
+
+function checkType(field: string, value: unknown, type: 'string' | 'number' | 'function'): void {
+  if (value !== undefined && typeof value !== type) throw wrongShape(field, `a ${type}`);
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrongShape('signal', 'an AbortSignal');
+}

@@ -1,0 +1,124 @@
+/**
+ * The messages between the page and its worker: types only. Every `Request`
+ * but `abort` gets exactly one `Result`, `Failure` or `Aborted` with its id,
+ * and any number of `Report`s before that.
+ */
+import type { ErrorFacts } from './errors.js';
+
+/** A rerank request as it goes over the wire: JSON, snake_case. */
+export interface RerankRequest {
+  /** The question to answer. Not blank. */
+  query: string;
+  /** Texts to order. */
+  documents: readonly (string | { text: string })[];
+  /** How many results to return, best first; all of them when left out. */
+  top_n?: number | null;
+  /** The task that the model is told. */
+  instruction?: string | null;
+  /** Cut each document to at most this many tokens. */
+  max_tokens_per_doc?: number | null;
+  /** Cut documents that are too long (`true`, the default), or refuse the request. */
+  truncate?: boolean | null;
+  /** Read control tokens such as `<|im_end|>` in the texts as such; off by default. */
+  control_tokens?: boolean | null;
+  /** The texts already carry the prompt template. */
+  templated?: boolean | null;
+  /** Name of the model that must be loaded, if it matters. */
+  model?: string | null;
+}
+
+/** The documented answer. */
+export interface RerankResponse {
+  model: string;
+  query: string;
+  /** Best first; `score` is the probability of relevance, 0 to 1. */
+  results: { document: string; score: number }[];
+}
+
+/** Facts about a loaded model, as `qwen3-rerank info --json` prints them. */
+export interface ModelInfo {
+  /** The model's name in answers. */
+  name: string;
+  /** Transformer layers. */
+  layers: number;
+  /** Values of a token between layers. */
+  hidden_size: number;
+  /** Values of a token inside the feed-forward part. */
+  ffn_size: number;
+  heads: number;
+  kv_heads: number;
+  head_dim: number;
+  /** Longest sequence that the model was made for, in tokens. */
+  context_length: number;
+  rope_theta: number;
+  rms_norm_eps: number;
+  /** Rows of the embedding. */
+  vocabulary_size: number;
+  /** Longest prompt that is scored whole, in tokens, frame included. */
+  max_length: number;
+  /** The tensor that the rows for yes and no come from. */
+  head: 'cls.output' | 'output' | 'token_embd';
+  /** Number of tensors by type. */
+  types: Record<string, number>;
+  /** Values in all tensors. */
+  parameters: number;
+  /** Size of the file in bytes. */
+  file_size: number;
+  /** What was found amiss in the file and put right. */
+  warnings: string[];
+}
+
+/** How far a load has come, in bytes. `total` is null where it is not known. */
+export interface LoadProgress {
+  phase: 'download' | 'load';
+  loaded: number;
+  total: number | null;
+}
+
+/** How far a request has come, in documents. */
+export interface RerankProgress {
+  documents: number;
+  total: number;
+}
+
+/** Something that did not stop a call, but that its caller should know. */
+export type Warning =
+  | { kind: 'truncated'; index: number; tokens: number; message: string }
+  | { kind: 'already_templated'; field: string; message: string }
+  | { kind: 'model'; message: string };
+
+/** What a finished request gives. `order[i]` is the place in the request of `results[i]`. */
+export interface Ranking {
+  answer: RerankResponse;
+  order: number[];
+  usage: { prompt_tokens: number; evaluated_tokens: number };
+  warnings: Warning[];
+}
+
+/** Where the worker gets the model from. */
+export type ModelSource = Blob | { url: string; headers: [string, string][] };
+
+/** Page to worker. */
+export type Request =
+  | { type: 'load'; id: number; source: ModelSource; name?: string; maxLength?: number }
+  | { type: 'rerank'; id: number; request: RerankRequest }
+  | { type: 'abort'; id: number };
+
+/** What each request resolves to. */
+export interface Results {
+  load: ModelInfo;
+  rerank: Ranking;
+}
+
+/** What each request reports while it runs. */
+export interface Reports {
+  load: LoadProgress;
+  rerank: RerankProgress;
+}
+
+/** Worker to page. */
+export type Reply =
+  | { type: 'result'; id: number; result: Results[keyof Results] }
+  | { type: 'failure'; id: number; error: ErrorFacts }
+  | { type: 'aborted'; id: number }
+  | { type: 'report'; id: number; report: Reports[keyof Reports] };

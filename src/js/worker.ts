@@ -1,0 +1,129 @@
+/**
+ * The worker: holds one model, and answers its requests one after another.
+ * Between two steps of a request it looks at its messages, so that an abort
+ * gets through in mid-document.
+ */
+import { download } from './download.js';
+import { type ErrorFacts, type ErrorKind, messageOf } from './errors.js';
+import type { LoadProgress, RerankProgress, Reply, Request } from './protocol.js';
+import init, { Engine, panicMessage } from './qwen3_rerank.js';
+
+type Load = Extract<Request, { type: 'load' }>;
+type Rerank = Extract<Request, { type: 'rerank' }>;
+
+/** The part of a worker's scope used here; the DOM's types describe a window's. */
+interface Scope {
+  onmessage: ((event: MessageEvent<Request>) => void) | null;
+  postMessage(message: Reply): void;
+}
+
+/** Milliseconds between two looks at the messages, and between two reports. */
+const BREATH = 50;
+
+const scope = self as unknown as Scope;
+const aborts = new Map<number, AbortController>();
+let engine: Engine | undefined;
+let queue: Promise<void> = Promise.resolve();
+
+scope.onmessage = ({ data }) => {
+  if (data.type === 'abort') {
+    aborts.get(data.id)?.abort();
+    return;
+  }
+  const abort = new AbortController();
+  aborts.set(data.id, abort);
+  queue = queue.then(() => answer(data, abort.signal));
+};
+
+/** Posts exactly one answer. */
+async function answer(request: Load | Rerank, signal: AbortSignal): Promise<void> {
+  const { id } = request;
+  try {
+    signal.throwIfAborted();
+    const result = request.type === 'load' ? await load(request, signal) : await rerank(request, signal);
+    scope.postMessage({ type: 'result', id, result });
+  } catch (thrown) {
+    scope.postMessage(signal.aborted ? { type: 'aborted', id } : { type: 'failure', id, error: factsOf(thrown) });
+  } finally {
+    aborts.delete(id);
+  }
+}
+
+async function load({ id, source, name, maxLength }: Load, signal: AbortSignal) {
+  const report = reporter<LoadProgress>(id);
+  const fetched = source instanceof Blob ? source : download({
+    ...source,
+    signal,
+    onProgress: (loaded, total) => report({ phase: 'download', loaded, total }, loaded === total),
+  });
+  // The file and the module come over the network side by side.
+  const [model] = await Promise.all([fetched, instantiate()]);
+  const onProgress = (loaded: number, total: number) =>
+    report({ phase: 'load', loaded, total }, loaded === total);
+  engine = new Engine(model, name, maxLength, onProgress);
+  return engine.info;
+}
+
+async function instantiate(): Promise<void> {
+  try {
+    await init();
+  } catch (thrown) {
+    throw facts('crashed', `the WebAssembly module could not be loaded: ${messageOf(thrown)}`);
+  }
+}
+
+async function rerank({ id, request }: Rerank, signal: AbortSignal) {
+  if (!engine) throw facts('internal', 'no model is loaded');
+  const report = reporter<RerankProgress>(id);
+  const job = engine.start(request);
+  try {
+    let rested = performance.now();
+    for (let done = job.step(engine); done; done = job.step(engine)) {
+      report(done, done.documents === done.total);
+      if (performance.now() - rested < BREATH) continue;
+      await breathe();
+      signal.throwIfAborted();
+      rested = performance.now();
+    }
+  } catch (thrown) {
+    // After a crash nothing of the module may be called any more.
+    if (factsOf(thrown).kind !== 'crashed' || signal.aborted) job.free();
+    throw thrown;
+  }
+  return job.finish(engine);
+}
+
+/** Lets waiting messages in. A timer would be slowed down in a background tab. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
+/** Posts reports, but no more often than a page can show them. */
+function reporter<R extends LoadProgress | RerankProgress>(id: number) {
+  let posted = Number.NEGATIVE_INFINITY;
+  return (report: R, last: boolean) => {
+    const now = performance.now();
+    if (!last && now - posted < BREATH) return;
+    posted = now;
+    scope.postMessage({ type: 'report', id, report });
+  };
+}
+
+function facts(kind: ErrorKind, message: string): ErrorFacts {
+  return { kind, message };
+}
+
+/** Errors of the core and of the download carry a kind. Anything else is a crash: a panic, or no memory. */
+function factsOf(thrown: unknown): ErrorFacts {
+  const { kind, field } = (thrown ?? {}) as Partial<ErrorFacts>;
+  const message = messageOf((thrown as Partial<ErrorFacts>)?.message ?? thrown);
+  if (kind) return field === undefined ? { kind, message } : { kind, message, field };
+  return facts('crashed', `the engine stopped: ${panicMessage() ?? message}`);
+}

@@ -1,0 +1,64 @@
+/** `npm test`: installs what the tests need and runs them; with a name, only that part. */
+import { readdirSync } from 'node:fs';
+import { WASM, buildNative, buildPackage } from './build.mjs';
+import { assemblePage } from './page.mjs';
+import { Failure, run, script, step } from './run.mjs';
+import { ensureChromium, ensurePackages, ensureWasmTools, requireCompilers } from './toolchain.mjs';
+
+/** In the order that finds a fault soonest; later parts use what earlier ones built. */
+const parts = { lint, rust, wasm, browser };
+
+/** Parts that run only when asked for. */
+const others = { parity };
+
+await script(async () => {
+  const name = process.argv[2];
+  const all = { ...parts, ...others };
+  const chosen = name === undefined ? Object.values(parts) : [all[/** @type {keyof typeof all} */ (name)]];
+  requireCompilers();
+  await ensurePackages();
+  for (const part of chosen) {
+    if (!part) throw new Failure(`there is no part ${name}; the parts are ${Object.keys(all).join(', ')}`);
+    await part();
+  }
+});
+
+/** Format, Clippy for both targets, and TypeScript in src, tools and tests. */
+async function lint() {
+  await ensureWasmTools();
+  step('checking format and lints');
+  await run('cargo', ['fmt', '--check']);
+  await run('cargo', ['clippy', '--release', '--all-targets', '--', '-D', 'warnings']);
+  await run('cargo', ['clippy', '--lib', '--test', 'wasm', ...WASM, '--', '-D', 'warnings']);
+  await buildPackage();
+  await run('node_modules/.bin/tsc', ['-p', 'src/tools']);
+}
+
+/** Everything that cargo tests, in the profile of the shipped program. */
+async function rust() {
+  step('testing the crate');
+  await run('cargo', ['test', '--release']);
+}
+
+/** The core inside WebAssembly, run by Node. */
+async function wasm() {
+  await ensureWasmTools();
+  step('testing the crate in WebAssembly');
+  await run('cargo', ['test', '--test', 'wasm', ...WASM]);
+}
+
+/** The packed package on the served page, in Chromium. */
+async function browser() {
+  await ensureChromium();
+  await buildPackage();
+  await buildNative();
+  await assemblePage();
+  step('testing the page in Chromium');
+  const files = readdirSync('tests/browser').filter((file) => file.endsWith('.test.mjs'));
+  await run(process.execPath, ['--test', '--test-timeout=120000', ...files.map((file) => `tests/browser/${file}`)]);
+}
+
+/** Prints the largest differences from the reference, by file type. */
+async function parity() {
+  await run('cargo', ['test', '--release', '--test', 'parity', '--', '--nocapture']);
+}

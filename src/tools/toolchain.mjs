@@ -1,0 +1,77 @@
+/** Finds the tools that building and testing need, and installs what is missing. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure, ROOT, output, run, step } from './run.mjs';
+
+/** Where tools built from crates are put. */
+const TOOLS = 'target/tools';
+
+/** The browser and its driver, as Debian names them. */
+export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+
+/** Node itself, Rust and a C compiler: these the user must install. */
+export function requireCompilers() {
+  if (Number(process.versions.node.split('.')[0]) < 20) {
+    throw new Failure(`Node 20 or later is needed; this is ${process.version}. On Debian: apt-get install nodejs npm`);
+  }
+  if (output('cargo', ['--version']) === null) {
+    throw new Failure('Rust is missing. Install it with rustup (see rust-lang.org/tools/install), then open a new shell.');
+  }
+  if (output('cc', ['--version']) === null) {
+    throw new Failure('A C compiler is missing. On Debian: apt-get install build-essential. On macOS: xcode-select --install');
+  }
+}
+
+/** The packages of package-lock.json. */
+export async function ensurePackages() {
+  const installed = join(ROOT, 'node_modules/.package-lock.json');
+  const locked = join(ROOT, 'package-lock.json');
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(locked).mtimeMs) return;
+  step('installing npm packages');
+  await run('npm', ['ci', '--no-audit', '--no-fund']);
+}
+
+/** Rust's standard library for WebAssembly, and the wasm-bindgen tools that Cargo.lock asks for. */
+export async function ensureWasmTools() {
+  await ensureWasmTarget();
+  const version = lockedVersion('wasm-bindgen');
+  const installed = output(join(ROOT, TOOLS, 'bin/wasm-bindgen'), ['--version']);
+  if (installed?.endsWith(` ${version}`)) return;
+  step(`installing wasm-bindgen-cli ${version}`);
+  // Not --locked: the versions that it was published with do not build on every Rust.
+  await run('cargo', ['install', 'wasm-bindgen-cli', '--version', version, '--root', TOOLS, '--force', '--quiet']);
+}
+
+async function ensureWasmTarget() {
+  const sysroot = output('rustc', ['--print', 'sysroot']) ?? '';
+  if (existsSync(join(sysroot, 'lib/rustlib/wasm32-unknown-unknown/lib'))) return;
+  if (output('rustup', ['--version']) === null) {
+    throw new Failure('Rust lacks the target wasm32-unknown-unknown, and there is no rustup to add it. On Debian: apt-get install libstd-rust-dev-wasm32');
+  }
+  step('adding the Rust target wasm32-unknown-unknown');
+  await run('rustup', ['target', 'add', 'wasm32-unknown-unknown']);
+}
+
+/** @param {string} crate */
+function lockedVersion(crate) {
+  const lock = readFileSync(join(ROOT, 'Cargo.lock'), 'utf8');
+  const version = lock.match(new RegExp(`name = "${crate}"\\nversion = "(.+)"`))?.[1];
+  if (!version) throw new Failure(`Cargo.lock names no ${crate}`);
+  return version;
+}
+
+/** Chromium for the browser tests: Debian's, since browsers are not npm packages. */
+export async function ensureChromium() {
+  if (existsSync(CHROMIUM)) return;
+  const command = ['apt-get', 'install', '-y', '--no-install-recommends', 'chromium'];
+  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+  const may = sudo.length === 0 || output('sudo', ['-n', 'true']) !== null;
+  if (!may || output('apt-get', ['--version']) === null) {
+    throw new Failure(`Chromium is missing at ${CHROMIUM}. Install it (${command.join(' ')}), or name another by CHROMIUM=/path npm test`);
+  }
+  step('installing Chromium');
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  const asRoot = (/** @type {string[]} */ words) => run([...sudo, ...words][0] ?? '', [...sudo, ...words].slice(1), env);
+  await asRoot(['apt-get', 'update', '-qq']);
+  await asRoot([...command, '-qq']);
+}

@@ -1,0 +1,138 @@
+/** The demo page as a person uses it. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { MODEL, ROOT, SEEDS, nativeScores, start } from './browser.mjs';
+import { fileURLToPath } from 'node:url';
+
+/** @type {Awaited<ReturnType<typeof start>>} */
+let session;
+before(async () => (session = await start()));
+after(() => session?.stop());
+
+const READY = '#model-status:text-is("Ready.")';
+
+test('the page loads its model, says that it is untrained, and logs no fault', async () => {
+  const { page, faults } = await session.open();
+  await page.waitForSelector(READY);
+  assert.ok(await page.isVisible('#untrained'));
+  assert.match(await page.innerText('#untrained'), /untrained.*order means nothing/is);
+  assert.match(await page.innerText('#model-facts'), /Name\s+\S+/);
+  assert.ok(await page.isHidden('#model-progress'));
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test('a load fills its progress bar', async () => {
+  const { page } = await session.open();
+  await page.waitForSelector(READY);
+  await page.evaluate(() => new Promise((resolve) => {
+    const progress = document.getElementById('model-progress');
+    if (!(progress instanceof HTMLProgressElement)) throw new Error('there is no progress bar');
+    const look = () => progress.value === 1 && resolve(null);
+    new MutationObserver(look).observe(progress, { attributes: true });
+    document.getElementById('default')?.click();
+  }));
+  await page.close();
+});
+
+test('Rerank shows the documents, best first, with the native scores', async () => {
+  const { page, faults } = await session.open();
+  await page.click('#rerank');
+  await page.waitForSelector('.result');
+  const shown = await page.locator('.result .text').allInnerTexts();
+  const scores = (await page.locator('.result .score').allInnerTexts()).map(Number);
+  const { query, documents } = SEEDS.regolo;
+  assert.equal(await page.inputValue('#query'), query);
+  assert.deepEqual([...shown].sort(), [...documents].sort());
+  assert.deepEqual(scores, [...scores].sort((a, b) => b - a));
+  const native = nativeScores(query, documents);
+  shown.forEach((text, place) => {
+    const expected = native[documents.indexOf(text)] ?? Number.NaN;
+    assert.ok(Math.abs((scores[place] ?? 0) - expected) < 1e-3, `${text}: ${scores[place]}, natively ${expected}`);
+  });
+  const widths = await page.locator('.bar').evaluateAll((bars) => bars.map((bar) => bar.style.width));
+  assert.ok(widths.every((width) => width.endsWith('%')), `${widths}`);
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test('documents are added and removed by keyboard, and top_n cuts', async () => {
+  const { page } = await session.open();
+  await page.focus('#add');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('Paris is the capital of France.');
+  await page.getByRole('button', { name: 'Remove document 1', exact: true }).press('Enter');
+  assert.equal(await page.locator('.document').count(), 4);
+  await page.getByText('Options').click();
+  await page.fill('#top-n', '2');
+  await page.waitForSelector('#rerank:enabled');
+  await page.focus('#query');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.result');
+  assert.equal(await page.locator('.result').count(), 2);
+  await page.close();
+});
+
+test('a bad request shows its error, and the next one works', async () => {
+  const { page } = await session.open();
+  await page.waitForSelector(READY);
+  await page.fill('#query', '  ');
+  await page.click('#rerank');
+  await page.waitForSelector('#answer-error:visible');
+  assert.match(await page.innerText('#answer-error'), /^query: /);
+  await page.fill('#query', 'again');
+  await page.click('#rerank');
+  await page.waitForSelector('.result');
+  assert.ok(await page.isHidden('#answer-error'));
+  await page.close();
+});
+
+test('Stop ends a long request, and the next one works', async () => {
+  const { page } = await session.open();
+  await page.waitForSelector(READY);
+  const long = 'Words without end, and then some more of them. '.repeat(4000);
+  for (let index = 1; index <= 4; index++) await page.fill(`#document-${index}`, `${index} ${long}`);
+  await page.click('#rerank');
+  await page.click('#stop');
+  await page.waitForSelector('#answer-status:text-is("Stopped.")');
+  for (let index = 1; index <= 4; index++) await page.fill(`#document-${index}`, `short ${index}`);
+  await page.click('#rerank');
+  await page.waitForSelector('.result');
+  await page.close();
+});
+
+test('a file of the user replaces the model; a bad one and a bad address show why', async () => {
+  const { page } = await session.open();
+  await page.waitForSelector(READY);
+  await page.getByText('Use another model').click();
+  await page.setInputFiles('#file', { name: 'notes.gguf', mimeType: '', buffer: Buffer.from('not a model') });
+  await page.waitForSelector('#model-error:visible');
+  assert.match(await page.innerText('#model-error'), /invalid model file/);
+  assert.ok(await page.isDisabled('#rerank'));
+  await page.fill('#url', 'models/missing.gguf');
+  await page.getByRole('button', { name: 'Load', exact: true }).click();
+  await page.waitForSelector('#model-error:has-text("404")');
+  await page.setInputFiles('#file', fileURLToPath(new URL(MODEL, ROOT)));
+  await page.waitForSelector(READY);
+  assert.ok(await page.isHidden('#untrained'), 'the label is for the default model');
+  await page.click('#rerank');
+  await page.waitForSelector('.result');
+  await page.close();
+});
+
+for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+  test(`at phone width nothing scrolls sideways (${colorScheme})`, async () => {
+    const { page } = await session.open({ viewport: { width: 360, height: 740 }, colorScheme });
+    await page.getByText('Use another model').click();
+    await page.getByText('Options').click();
+    await page.fill('#document-1', 'x'.repeat(400));
+    await page.click('#rerank');
+    await page.waitForSelector('.result');
+    const { scroll, client } = await page.evaluate(() => ({
+      scroll: document.documentElement.scrollWidth,
+      client: document.documentElement.clientWidth,
+    }));
+    assert.ok(scroll <= client, `${scroll} > ${client}`);
+    await page.close();
+  });
+}

@@ -1,0 +1,130 @@
+/** The package's answers: their form, and their equality with the native program's. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { SEEDS, nativeScores, start } from './browser.mjs';
+import { openPackage } from './package.mjs';
+
+/** @type {Awaited<ReturnType<typeof start>>} */
+let session;
+/** @type {import('playwright-core').Page} */
+let page;
+before(async () => {
+  session = await start();
+  page = await openPackage(session);
+  await page.evaluate(async () => {
+    Object.assign(window, { reranker: await window.Reranker.load(window.model) });
+  });
+});
+after(() => session?.stop());
+
+for (const [name, seed] of Object.entries(SEEDS)) {
+  test(`${name}: exactly the documented keys, best first, top_n kept`, async () => {
+    const answer = await page.evaluate((request) => window.reranker.rerank(request), seed);
+    assert.deepEqual(Object.keys(answer), ['model', 'query', 'results']);
+    assert.equal(answer.query, seed.query);
+    assert.equal(typeof answer.model, 'string');
+    assert.equal(answer.results.length, seed.top_n);
+    const scores = [];
+    for (const result of answer.results) {
+      assert.deepEqual(Object.keys(result), ['document', 'score']);
+      assert.ok(seed.documents.includes(result.document));
+      scores.push(result.score);
+    }
+    assert.deepEqual(scores, [...scores].sort((a, b) => b - a));
+  });
+
+  test(`${name}: scores equal the native program's within 1e-3`, async () => {
+    const { query, documents } = seed;
+    const scores = await page.evaluate(
+      ({ query, documents }) => window.reranker.score(query, documents),
+      { query, documents },
+    );
+    const native = nativeScores(query, documents);
+    assert.equal(scores.length, native.length);
+    scores.forEach((score, index) => {
+      assert.ok(Math.abs(score - (native[index] ?? Number.NaN)) < 1e-3, `${index}: ${score}, natively ${native[index]}`);
+    });
+  });
+}
+
+test('score keeps the order of the documents, equal ones too', async () => {
+  const { forward, backward, ranked } = await page.evaluate(async () => {
+    const documents = ['one', 'two', 'one', { text: 'three' }];
+    const forward = await window.reranker.score('which', documents);
+    const backward = await window.reranker.score('which', [...documents].reverse());
+    const ranked = await window.reranker.rerank({ query: 'which', documents, top_n: null });
+    return { forward, backward, ranked };
+  });
+  assert.equal(forward[0], forward[2]);
+  forward.forEach((score, index) => {
+    assert.ok(Math.abs(score - (backward[3 - index] ?? Number.NaN)) < 1e-4);
+  });
+  assert.equal(ranked.results.length, 4);
+});
+
+test('progress counts documents up to all of them', async () => {
+  const reports = await page.evaluate(async () => {
+    /** @type {import('../../src/js/protocol.ts').RerankProgress[]} */
+    const reports = [];
+    const documents = Array.from({ length: 60 }, (_, index) => `${index} ${'word '.repeat(60)}`);
+    await window.reranker.rerank({ query: 'q', documents }, { onProgress: (report) => reports.push(report) });
+    return reports;
+  });
+  const counts = reports.map((report) => report.documents);
+  assert.deepEqual(counts, [...counts].sort((a, b) => a - b));
+  assert.deepEqual(reports.at(-1), { documents: 60, total: 60 });
+});
+
+test('an instruction changes scores, and warnings reach their listener', async () => {
+  const { plain, instructed, warnings } = await page.evaluate(async () => {
+    /** @type {import('../../src/js/protocol.ts').Warning[]} */
+    const warnings = [];
+    const reranker = await window.Reranker.load(window.model, { onWarning: (warning) => warnings.push(warning) });
+    const documents = ['cats', '<Document>: dogs', 'birds '.repeat(50)];
+    const plain = await reranker.score('pets', documents, { max_tokens_per_doc: 10 });
+    const instructed = await reranker.score('pets', documents, { instruction: 'Find the odd one out' });
+    reranker.dispose();
+    return { plain, instructed, warnings };
+  });
+  assert.notEqual(plain[0], instructed[0]);
+  const cut = warnings.find((warning) => warning.kind === 'truncated');
+  assert.ok(cut?.kind === 'truncated' && cut.index === 2 && cut.message.includes('documents[2]'), JSON.stringify(warnings));
+  const templated = warnings.find((warning) => warning.kind === 'already_templated');
+  assert.ok(templated?.kind === 'already_templated' && templated.field === 'documents[1]', JSON.stringify(warnings));
+});
+
+test('URL, string, Blob, File, ArrayBuffer and Uint8Array give equal scores; a name is kept', async () => {
+  const { all, name, intact } = await page.evaluate(async () => {
+    const buffer = await (await fetch(window.model)).arrayBuffer();
+    const sources = [
+      window.model, new URL(window.model, document.baseURI), new Blob([buffer]),
+      new File([buffer], 'm.gguf'), buffer, new Uint8Array(buffer),
+    ];
+    const all = [];
+    for (const source of sources) {
+      const reranker = await window.Reranker.load(source);
+      all.push(await reranker.score('q', ['a', 'b b', 'c c c']));
+      reranker.dispose();
+    }
+    const reranker = await window.Reranker.load(buffer, { name: 'mine' });
+    const { model } = await reranker.rerank({ query: 'q', documents: ['a'], model: 'mine' });
+    return { all, name: model, intact: buffer.byteLength > 0 };
+  });
+  for (const scores of all) assert.deepEqual(scores, all[0]);
+  assert.equal(name, 'mine');
+  assert.ok(intact, "the caller's buffer is left alone");
+});
+
+test('a load reports download and load up to their totals', async () => {
+  const reports = await page.evaluate(async () => {
+    /** @type {import('../../src/js/protocol.ts').LoadProgress[]} */
+    const reports = [];
+    const reranker = await window.Reranker.load(window.model, { onProgress: (report) => reports.push(report) });
+    reranker.dispose();
+    return reports;
+  });
+  for (const phase of ['download', 'load']) {
+    const last = reports.filter((report) => report.phase === phase).at(-1);
+    assert.ok(last && last.loaded > 0 && last.loaded === last.total, JSON.stringify(reports));
+  }
+});

@@ -1,0 +1,68 @@
+/** Wires the page: a model on one side, a request and its answer on the other. */
+import { Answer } from './answer.js';
+import { Documents } from './documents.js';
+import { ModelPanel } from './model.js';
+import { element } from './element.js';
+
+const EXAMPLE = [
+  'Carson City is the capital city of the American state of Nevada.',
+  'The Commonwealth of the Northern Mariana Islands is a group of islands in the Pacific Ocean. Its capital is Saipan.',
+  'Washington, D.C. is the capital of the United States.',
+  'Capital punishment has existed in the United States since before it was a country.',
+];
+
+const form = element('request');
+const rerank = element('rerank');
+const stop = element('stop');
+const answer = new Answer();
+const documents = new Documents(EXAMPLE);
+const model = new ModelPanel(() => (rerank.disabled = !model.reranker || running !== undefined));
+/** @type {AbortController | undefined} */
+let running;
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (!rerank.disabled) void run();
+});
+form.addEventListener('keydown', (event) => {
+  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+});
+stop.addEventListener('click', () => running?.abort());
+model.loadDefault();
+
+/** Reranks what the form holds. */
+async function run() {
+  running = new AbortController();
+  rerank.disabled = true;
+  stop.disabled = false;
+  answer.start();
+  const started = performance.now();
+  try {
+    const response = await model.reranker.rerank(readRequest(), {
+      signal: running.signal,
+      onProgress: ({ documents, total }) => answer.progress(documents, total),
+    });
+    const milliseconds = performance.now() - started;
+    answer.show(response.results, milliseconds);
+    model.tell('Last request', `${milliseconds.toFixed(0)} ms`);
+  } catch (error) {
+    answer.fail(error);
+    model.check(error);
+  } finally {
+    running = undefined;
+    stop.disabled = true;
+    rerank.disabled = !model.reranker;
+  }
+}
+
+/** The form as a request; what it cannot hold is left to the package's own checks. */
+function readRequest() {
+  const topN = element('top-n').value;
+  const instruction = element('instruction').value.trim();
+  return {
+    query: element('query').value,
+    documents: documents.texts(),
+    ...(topN === '' ? {} : { top_n: Number(topN) }),
+    ...(instruction === '' ? {} : { instruction }),
+  };
+}

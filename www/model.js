@@ -1,0 +1,136 @@
+/** The model: where it comes from, how its load goes, and what is known of it. */
+import { Reranker } from './qwen3-rerank/dist/index.js';
+import { element, say } from './element.js';
+
+const DEFAULT = 'models/qwen3-rerank-untrained.gguf';
+
+export class ModelPanel {
+  /** The loaded model, if there is one. */
+  reranker = undefined;
+  #load = undefined;
+  #onChange;
+  #status = element('model-status');
+  #progress = element('model-progress');
+  #facts = element('model-facts');
+  #error = element('model-error');
+
+  /** `onChange` is called when a model comes or goes. */
+  constructor(onChange) {
+    this.#onChange = onChange;
+    element('file').addEventListener('change', (event) => this.#pick(event.target.files));
+    element('url-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      void this.load(element('url').value.trim());
+    });
+    element('default').addEventListener('click', () => this.loadDefault());
+    this.#takeDrops();
+  }
+
+  loadDefault() {
+    void this.load(DEFAULT);
+  }
+
+  /** Replaces the model by the one at `source`, a URL or a File. */
+  async load(source) {
+    this.#load?.abort();
+    const load = (this.#load = new AbortController());
+    this.#reset();
+    const started = performance.now();
+    try {
+      const reranker = await Reranker.load(source, {
+        signal: load.signal,
+        onProgress: (progress) => this.#report(progress),
+      });
+      if (load.signal.aborted) {
+        reranker.dispose();
+        return;
+      }
+      this.reranker = reranker;
+      this.#describe(source, performance.now() - started);
+    } catch (error) {
+      if (load.signal.aborted) return;
+      this.#status.textContent = 'No model is loaded.';
+      say(this.#error, error.message);
+    }
+    this.#progress.hidden = true;
+    this.#onChange();
+  }
+
+  /** Adds a fact, or changes it. */
+  tell(name, value) {
+    const known = [...this.#facts.children].find((fact) => fact.firstElementChild.textContent === name);
+    const fact = known ?? document.createElement('div');
+    const [term, text] = [document.createElement('dt'), document.createElement('dd')];
+    term.textContent = name;
+    text.textContent = value;
+    fact.replaceChildren(term, text);
+    if (!known) this.#facts.append(fact);
+  }
+
+  /** After a failed request: a crashed model is of no more use. */
+  check(error) {
+    if (error.kind !== 'crashed') return;
+    this.#reset();
+    this.#progress.hidden = true;
+    this.#status.textContent = 'No model is loaded: the last one crashed.';
+  }
+
+  /** Lets go of the old model before the next comes, so that memory holds one. */
+  #reset() {
+    this.reranker?.dispose();
+    this.reranker = undefined;
+    this.#facts.hidden = true;
+    this.#facts.replaceChildren();
+    element('untrained').hidden = true;
+    say(this.#error, null);
+    this.#status.textContent = 'Loading…';
+    this.#progress.removeAttribute('value');
+    this.#progress.hidden = false;
+    this.#onChange();
+  }
+
+  #report({ phase, loaded, total }) {
+    this.#status.textContent = phase === 'download' ? 'Downloading…' : 'Loading…';
+    if (total) this.#progress.value = loaded / total;
+    else this.#progress.removeAttribute('value');
+  }
+
+  #describe(source, milliseconds) {
+    const { info } = this.reranker;
+    this.#status.textContent = 'Ready.';
+    element('untrained').hidden = source !== DEFAULT;
+    this.tell('Name', info.name);
+    this.tell('Size', `${megabytes(info.file_size)}, ${Object.keys(info.types).join(' + ')}`);
+    this.tell('Shape', `${info.layers} layers of ${info.hidden_size}`);
+    this.tell('Head', info.head);
+    this.tell('Loaded in', `${milliseconds.toFixed(0)} ms`);
+    this.#facts.hidden = false;
+  }
+
+  #pick(files) {
+    if (files?.length) void this.load(files[0]);
+  }
+
+  #takeDrops() {
+    const mark = (on) => document.body.classList.toggle('dropping', on);
+    const carriesFile = (event) => event.dataTransfer?.types.includes('Files');
+    document.addEventListener('dragover', (event) => {
+      if (!carriesFile(event)) return;
+      event.preventDefault();
+      mark(true);
+    });
+    document.addEventListener('dragleave', (event) => {
+      if (!event.relatedTarget) mark(false);
+    });
+    document.addEventListener('drop', (event) => {
+      if (!carriesFile(event)) return;
+      event.preventDefault();
+      mark(false);
+      this.#pick(event.dataTransfer.files);
+    });
+  }
+}
+
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toLocaleString('en', { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`;
+}
