@@ -68,11 +68,7 @@ impl<W: Write> Writer<W> {
     /// [`Error::InvalidModel`] for a name or key given twice, an array of
     /// mixed types, a tensor whose rows are not whole blocks, or an alignment
     /// other than [`DEFAULT_ALIGNMENT`]; [`Error::Io`] if the sink fails.
-    pub fn new(
-        mut sink: W,
-        metadata: &[(String, Value)],
-        tensors: &[TensorPlan],
-    ) -> Result<Self> {
+    pub fn new(mut sink: W, metadata: &[(String, Value)], tensors: &[TensorPlan]) -> Result<Self> {
         let (header, sizes) = header(metadata, tensors)?;
         sink.write_all(&header).map_err(|e| Error::io("GGUF header", e))?;
         let names = tensors.iter().map(|plan| plan.name.clone());

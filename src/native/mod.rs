@@ -1,6 +1,7 @@
 //! The faces of the native build: command line and HTTP server.
 
 mod architecture;
+mod checkpoint;
 pub mod cli;
 mod encode;
 mod file_type;
@@ -9,9 +10,9 @@ mod progress;
 pub mod quantize;
 pub mod random;
 pub mod server;
+mod source;
 mod stream;
 mod vocabulary;
-
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;

@@ -1,0 +1,231 @@
+//! What `quantize` reads from: a checkpoint folder or a GGUF file, seen alike.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use candle_core::quantized::GgmlDType;
+
+use super::architecture::{Architecture, CLS, EMBEDDING, OUTPUT, checkpoint_name, rerank_metadata};
+use super::checkpoint::Checkpoint;
+use super::file_type::FileType;
+use super::vocabulary::Vocabulary;
+use crate::gguf::{Metadata, Reader, Value};
+use crate::{Error, Result, prompt};
+
+/// Tensors of checkpoints and files that follow from others.
+const IGNORED: [&str; 2] = ["rotary_emb.inv_freq", "rope_freqs.weight"];
+
+enum Kind {
+    Checkpoint(Box<Checkpoint>),
+    Gguf(Reader<File>),
+}
+
+/// A model to be read in parts.
+pub struct Source {
+    kind: Kind,
+    /// The files that it is read from.
+    pub paths: Vec<PathBuf>,
+    /// Its dimensions.
+    pub architecture: Architecture,
+    /// Rows of its embedding.
+    pub rows: usize,
+    /// Ids of the tokens "yes" and "no".
+    pub answers: [usize; 2],
+    metadata: Vec<(String, Value)>,
+}
+
+impl Source {
+    /// Opens a checkpoint folder or a GGUF file.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] and [`Error::UnsupportedModel`] for what is not
+    /// a whole dense Qwen3 model, [`Error::Io`] if reading fails.
+    pub fn open(from: &Path) -> Result<Self> {
+        let source = match from.is_dir() {
+            true => Self::checkpoint(from)?,
+            false => Self::gguf(from)?,
+        };
+        source.check_tensors()?;
+        Ok(source)
+    }
+
+    fn checkpoint(from: &Path) -> Result<Self> {
+        let checkpoint = Checkpoint::open(from)?;
+        let architecture = checkpoint.architecture;
+        let rows = checkpoint.stored("model.embed_tokens.weight")?.0[0];
+        let mut vocabulary = Vocabulary::from_tokenizer_json(&checkpoint.tokenizer)?;
+        vocabulary.pad(rows)?;
+        let name = from.canonicalize().unwrap_or_else(|_| from.to_path_buf());
+        let name = name.file_name().map_or("model".into(), |name| name.to_string_lossy());
+        let mut metadata = architecture.metadata(&name, 0);
+        metadata.extend(vocabulary.metadata()?);
+        Ok(Self {
+            paths: checkpoint.paths().map(Path::to_path_buf).collect(),
+            architecture,
+            rows,
+            answers: answers(|token| vocabulary.id(token))?,
+            metadata,
+            kind: Kind::Checkpoint(Box::new(checkpoint)),
+        })
+    }
+
+    fn gguf(from: &Path) -> Result<Self> {
+        let file = File::open(from).map_err(|e| Error::io(from.display().to_string(), e))?;
+        let reader = Reader::new(file)?;
+        let tied = !reader.tensors.contains_key(OUTPUT);
+        let architecture = architecture(&reader.metadata, tied)?;
+        let tokens = reader.metadata.texts("tokenizer.ggml.tokens")?;
+        let tokens =
+            tokens.ok_or_else(|| Error::model("tokenizer.ggml.tokens", "the key is missing"))?;
+        let answers = answers(|token| tokens.iter().position(|each| *each == token))?;
+        let rows = reader.info(EMBEDDING)?.dims[0];
+        Ok(Self {
+            paths: vec![from.to_path_buf()],
+            architecture,
+            rows,
+            answers,
+            metadata: reader.metadata.0.clone().into_iter().collect(),
+            kind: Kind::Gguf(reader),
+        })
+    }
+
+    /// The metadata for a rerank file of some type: the source's own, with
+    /// what makes it a rerank file added where it lacks that.
+    pub fn metadata(&self, file_type: FileType) -> Vec<(String, Value)> {
+        let mut metadata = self.metadata.clone();
+        metadata.retain(|(key, _)| key != "general.alignment");
+        let mut set = |key: &str, value: Value, replace: bool| match metadata
+            .iter_mut()
+            .find(|(each, _)| each == key)
+        {
+            Some((_, old)) if replace => *old = value,
+            Some(_) => {}
+            None => metadata.push((key.to_string(), value)),
+        };
+        set("general.file_type", Value::U32(file_type.id()), true);
+        set("general.quantization_version", Value::U32(2), true);
+        for (key, value) in rerank_metadata() {
+            set(&key, value, key == "qwen3.pooling_type");
+        }
+        metadata
+    }
+
+    /// Whether it has `cls.output.weight` of its own.
+    pub fn has_cls(&self) -> bool {
+        matches!(&self.kind, Kind::Gguf(reader) if reader.tensors.contains_key(CLS))
+    }
+
+    /// Type of a tensor, by its GGUF name.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if it is missing or not of sizes `dims`.
+    pub fn dtype(&self, name: &str, dims: &[usize]) -> Result<GgmlDType> {
+        let (found, dtype) = match &self.kind {
+            Kind::Checkpoint(checkpoint) => checkpoint.stored(&self.own_name(name))?,
+            Kind::Gguf(reader) => {
+                let info = reader.info(name)?;
+                (info.dims.as_slice(), info.dtype)
+            }
+        };
+        if found != dims {
+            let reason = format!("has sizes {found:?}; {dims:?} are expected");
+            return Err(Error::model(self.own_name(name), reason));
+        }
+        Ok(dtype)
+    }
+
+    /// Reads `length` bytes of a tensor's data from byte `start` on.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if it is missing, [`Error::Io`] if reading fails.
+    pub fn bytes(&mut self, name: &str, start: u64, length: usize) -> Result<Vec<u8>> {
+        let own_name = self.own_name(name);
+        match &mut self.kind {
+            Kind::Checkpoint(checkpoint) => checkpoint.bytes(&own_name, start, length),
+            Kind::Gguf(reader) => reader.bytes(name, start, length),
+        }
+    }
+
+    /// What the source itself calls a tensor.
+    fn own_name(&self, name: &str) -> String {
+        match &self.kind {
+            Kind::Gguf(_) => name.to_string(),
+            Kind::Checkpoint(_) => checkpoint_name(name).unwrap_or_else(|| name.to_string()),
+        }
+    }
+
+    /// Every tensor must be there in its sizes, and no other: one that is not
+    /// known, such as a bias, would be left out of the computation.
+    fn check_tensors(&self) -> Result<()> {
+        let mut expected = std::collections::HashSet::new();
+        for weight in self.architecture.weights(self.rows) {
+            self.dtype(&weight.name, &weight.dims)?;
+            expected.insert(self.own_name(&weight.name));
+        }
+        if self.has_cls() {
+            self.dtype(CLS, &[2, self.architecture.hidden])?;
+            expected.insert(CLS.to_string());
+        }
+        let mut names: Box<dyn Iterator<Item = &str>> = match &self.kind {
+            Kind::Checkpoint(checkpoint) => Box::new(checkpoint.names()),
+            Kind::Gguf(reader) => Box::new(reader.tensors.keys().map(String::as_str)),
+        };
+        let known = |name: &&str| {
+            // A tied checkpoint may repeat its embedding under this name.
+            expected.contains(*name)
+                || *name == "lm_head.weight"
+                || IGNORED.iter().any(|ignored| name.ends_with(ignored))
+        };
+        match names.find(|name| !known(name)) {
+            None => Ok(()),
+            Some(name) => {
+                Err(Error::UnsupportedModel(format!("{name}: dense Qwen3 has no such tensor")))
+            }
+        }
+    }
+}
+
+fn answers(id: impl Fn(&str) -> Option<usize>) -> Result<[usize; 2]> {
+    let find = |token: &str| {
+        let reason = || format!("lacks the token {token:?}, which a reranker answers with");
+        id(token).ok_or_else(|| Error::model("vocabulary", reason()))
+    };
+    Ok([find(prompt::YES)?, find(prompt::NO)?])
+}
+
+/// The dimensions that a GGUF file's metadata state.
+fn architecture(metadata: &Metadata, tied: bool) -> Result<Architecture> {
+    let architecture = metadata.text("general.architecture")?.unwrap_or("none");
+    if architecture != "qwen3" {
+        let reason = format!("the architecture is {architecture}; qwen3 is read");
+        return Err(Error::UnsupportedModel(reason));
+    }
+    if let Some(kind) = metadata.text("qwen3.rope.scaling.type")?.filter(|kind| *kind != "none") {
+        return Err(Error::UnsupportedModel(format!("rope scaling of type {kind}")));
+    }
+    let count = |key: &str| {
+        let key = format!("qwen3.{key}");
+        let count = metadata.count(&key)?.filter(|n| (1..=1 << 20).contains(n));
+        count.ok_or_else(|| Error::model(key, "is missing, or no count between 1 and 2^20"))
+    };
+    let (hidden, heads) = (count("embedding_length")?, count("attention.head_count")?);
+    let head_dim = match metadata.get("qwen3.attention.key_length") {
+        None => hidden / heads,
+        Some(_) => count("attention.key_length")?,
+    };
+    let number = |key: &str, default: f64| -> Result<f32> {
+        Ok(metadata.number(key)?.unwrap_or(default) as f32)
+    };
+    Ok(Architecture {
+        layers: count("block_count")?,
+        hidden,
+        ffn: count("feed_forward_length")?,
+        heads,
+        kv_heads: count("attention.head_count_kv")?,
+        head_dim,
+        tied,
+        context: count("context_length")?,
+        rope_base: number("qwen3.rope.freq_base", 1e6)?,
+        norm_eps: number("qwen3.attention.layer_norm_rms_epsilon", 1e-6)?,
+    })
+}
