@@ -54,9 +54,12 @@ fn is_json(headers: &HeaderMap) -> bool {
     json && charset.is_none_or(|name| matches!(name.trim_matches('"'), "utf-8" | "utf8"))
 }
 
+/// How much of a body over the limit is still read.
+const DROPPED: usize = 64 << 20;
+
 /// Reads a body of at most `limit` bytes.
 ///
-/// What is over the limit is read and dropped, up to some more: a client that
+/// What is over the limit is read and dropped, up to [`DROPPED`]: a client that
 /// still writes when the connection closes never sees the answer.
 async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
@@ -70,7 +73,7 @@ async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
         length += data.len();
         if length <= limit {
             bytes.extend_from_slice(&data);
-        } else if length > limit.saturating_mul(4) {
+        } else if length > limit.saturating_add(DROPPED) {
             break;
         }
     }

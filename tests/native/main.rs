@@ -1,0 +1,10 @@
+//! The native faces, tested from outside: the real binary and real sockets.
+
+mod broken;
+mod cli;
+mod model;
+mod properties;
+mod quantize;
+mod random;
+mod server;
+mod serving;
