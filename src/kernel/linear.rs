@@ -36,9 +36,16 @@ impl Linear {
         if tokens == 0 {
             return Ok(Vec::new());
         }
-        let x = Tensor::from_slice(x, (tokens, self.inputs), &Device::Cpu)?;
-        let y = self.weight.forward(&x)?; // [tokens, outputs]
+        let input = Tensor::from_slice(x, (tokens, self.inputs), &Device::Cpu)?;
+        let y = self.weight.forward(&input)?; // [tokens, outputs]
         debug_assert_eq!(y.dims(), [tokens, self.outputs]);
-        Ok(y.flatten_all()?.to_vec1()?)
+        let mut y = y.flatten_all()?.to_vec1()?;
+        // Rounding makes 0 of NaN, after which broken weights would go unnoticed.
+        for (x, y) in x.chunks_exact(self.inputs).zip(y.chunks_exact_mut(self.outputs)) {
+            if !x.iter().all(|value| value.is_finite()) {
+                y.fill(f32::NAN);
+            }
+        }
+        Ok(y)
     }
 }
