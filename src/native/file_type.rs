@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_mix_gives_more_bits_where_it_counts() {
-        let wanted = |name, tied| FileType::Q4KM.wanted(name, &[256, 256], 28, tied);
+        let wanted = |name: &str, tied| FileType::Q4KM.wanted(name, &[256, 256], 28, tied);
         assert_eq!(wanted("token_embd.weight", true), GgmlDType::Q6K);
         assert_eq!(wanted("token_embd.weight", false), GgmlDType::Q4K);
         assert_eq!(wanted("output.weight", false), GgmlDType::Q6K);

@@ -107,6 +107,8 @@ impl Source {
         for (key, value) in rerank_metadata() {
             set(&key, value, key == "qwen3.pooling_type");
         }
+        // A GGUF source gives its keys in this order; equal models shall give equal files.
+        metadata.sort_by(|(a, _), (b, _)| a.cmp(b));
         metadata
     }
 

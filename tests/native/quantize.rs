@@ -1,0 +1,359 @@
+//! Quantizing checkpoints and GGUF files, and what is refused.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{DType, Device, Tensor};
+use clap::ValueEnum;
+use qwen3_rerank::gguf::Reader;
+use qwen3_rerank::native::quantize;
+use qwen3_rerank::native::random::{FileType, RandomModel};
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+use super::random::{file, small};
+
+fn reader(bytes: &[u8]) -> Reader<Cursor<Vec<u8>>> {
+    Reader::new(Cursor::new(bytes.to_vec())).unwrap()
+}
+
+fn run(from: &Path, file_type: FileType, out: &Path) -> Result<quantize::Report, String> {
+    quantize::run(from, file_type, out, &mut |_, _| {}).map_err(|error| error.to_string())
+}
+
+/// The official name of a tensor.
+fn official(name: &str) -> String {
+    let parts = [
+        ("token_embd", "model.embed_tokens"),
+        ("output_norm", "model.norm"),
+        ("blk.", "model.layers."),
+        ("attn_norm", "input_layernorm"),
+        ("ffn_norm", "post_attention_layernorm"),
+        ("attn_output", "self_attn.o_proj"),
+        ("attn_q_norm", "self_attn.q_norm"),
+        ("attn_k_norm", "self_attn.k_norm"),
+        ("attn_q.", "self_attn.q_proj."),
+        ("attn_k.", "self_attn.k_proj."),
+        ("attn_v.", "self_attn.v_proj."),
+        ("ffn_", "mlp."),
+        ("gate.", "gate_proj."),
+        ("up.", "up_proj."),
+        ("down.", "down_proj."),
+    ];
+    let name = if name == "output.weight" { "lm_head.weight" } else { name };
+    parts.iter().fold(name.to_string(), |name, (ours, theirs)| name.replacen(ours, theirs, 1))
+}
+
+/// A checkpoint folder with the weights of a random BF16 model; each shard
+/// gets the tensors that come to it in turn.
+fn checkpoint(model: &RandomModel, shards: usize) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut source = reader(&file(model));
+    let mut files = vec![Vec::new(); shards];
+    let mut map = serde_json::Map::new();
+    let names: Vec<String> = source.tensors.keys().cloned().collect();
+    for (i, name) in names.into_iter().filter(|name| name != "cls.output.weight").enumerate() {
+        let info = source.info(&name).unwrap().clone();
+        let data = source.bytes(&name, 0, info.size as usize).unwrap();
+        let dtype = if info.dtype == GgmlDType::F32 { Dtype::F32 } else { Dtype::BF16 };
+        files[i % shards].push((official(&name), dtype, info.dims, data));
+        map.insert(official(&name), json!(shard(i % shards, shards)));
+    }
+    for (i, tensors) in files.iter().enumerate() {
+        let views = tensors.iter().map(|(name, dtype, dims, data)| {
+            (name, TensorView::new(*dtype, dims.clone(), data).unwrap())
+        });
+        let path = folder.path().join(shard(i, shards));
+        safetensors::serialize_to_file(views, None, &path).unwrap();
+    }
+    if shards > 1 {
+        let index = json!({"metadata": {}, "weight_map": map});
+        fs::write(folder.path().join("model.safetensors.index.json"), index.to_string()).unwrap();
+    }
+    write_json(folder.path(), "config.json", &config(model));
+    write_json(folder.path(), "tokenizer.json", &tokenizer(&source));
+    folder
+}
+
+fn shard(index: usize, count: usize) -> String {
+    match count {
+        1 => "model.safetensors".to_string(),
+        _ => format!("model-{:05}-of-{count:05}.safetensors", index + 1),
+    }
+}
+
+fn write_json(folder: &Path, name: &str, json: &Json) {
+    fs::write(folder.join(name), json.to_string()).unwrap();
+}
+
+fn config(model: &RandomModel) -> Json {
+    let shape = &model.architecture;
+    json!({
+        "architectures": ["Qwen3ForCausalLM"], "hidden_act": "silu", "rope_scaling": null,
+        "num_hidden_layers": shape.layers, "hidden_size": shape.hidden,
+        "intermediate_size": shape.ffn, "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads, "head_dim": shape.head_dim,
+        "max_position_embeddings": 40960, "rope_theta": 1000000, "rms_norm_eps": 1e-6,
+        "tie_word_embeddings": shape.tied,
+    })
+}
+
+/// A tokenizer.json with the vocabulary of a GGUF file.
+fn tokenizer(source: &Reader<Cursor<Vec<u8>>>) -> Json {
+    let tokens = source.metadata.texts("tokenizer.ggml.tokens").unwrap().unwrap();
+    let kinds = source.metadata.counts("tokenizer.ggml.token_type").unwrap().unwrap();
+    let merges = source.metadata.texts("tokenizer.ggml.merges").unwrap().unwrap();
+    let (mut vocab, mut added) = (serde_json::Map::new(), Vec::new());
+    for (id, (token, kind)) in tokens.into_iter().zip(kinds).enumerate() {
+        match kind {
+            1 => drop(vocab.insert(token.to_string(), json!(id))),
+            _ => added.push(json!({"id": id, "content": token, "special": kind == 3})),
+        }
+    }
+    json!({
+        "added_tokens": added,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}]},
+        "model": {"type": "BPE", "vocab": vocab, "merges": merges},
+    })
+}
+
+/// Asserts that two files hold the same tensors, the head aside.
+fn assert_same_tensors(found: &[u8], expected: &[u8]) {
+    let (mut found, mut expected) = (reader(found), reader(expected));
+    expected.tensors.remove("output.weight");
+    assert!(found.tensors.keys().eq(expected.tensors.keys()));
+    for name in expected.tensors.keys().cloned().collect::<Vec<_>>() {
+        let (a, b) = (found.info(&name).unwrap().clone(), expected.info(&name).unwrap().clone());
+        assert_eq!((&a.dims, a.dtype), (&b.dims, b.dtype), "{name}");
+        if name != "cls.output.weight" {
+            let a = found.bytes(&name, 0, a.size as usize).unwrap();
+            assert!(a == expected.bytes(&name, 0, b.size as usize).unwrap(), "{name} differs");
+        }
+    }
+}
+
+#[test]
+fn checkpoints_keep_weights_and_vocabulary() {
+    for (tied, shards) in [(true, 1), (false, 3)] {
+        let mut model = small(FileType::Bf16, 64);
+        model.architecture.tied = tied;
+        model.output = true;
+        let folder = checkpoint(&model, shards);
+        let out = folder.path().join("out.gguf");
+        let report = run(folder.path(), FileType::Bf16, &out).unwrap();
+        assert!(report.fallbacks.is_empty() && report.requantized == 0);
+        let (found, expected) = (fs::read(&out).unwrap(), file(&model));
+        assert_same_tensors(&found, &expected);
+        let (mut found, mut expected) = (reader(&found), reader(&expected));
+        let head = |reader: &mut Reader<_>| reader.bytes("cls.output.weight", 0, 512).unwrap();
+        assert_eq!(head(&mut found), head(&mut expected));
+        for (key, value) in &expected.metadata.0 {
+            if key != "general.name" {
+                assert!(found.metadata.get(key) == Some(value), "{key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn unprefixed_names_and_other_spellings_of_config_are_read() {
+    let model = small(FileType::Bf16, 64);
+    let folder = checkpoint(&model, 1);
+    let path = folder.path().join("model.safetensors");
+    let bytes = fs::read(&path).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let stripped: Vec<_> = tensors
+        .iter()
+        .map(|(name, view)| (name.strip_prefix("model.").unwrap().to_string(), view))
+        .collect();
+    let inner = folder.path().join("inner.safetensors");
+    safetensors::serialize_to_file(stripped, None, &inner).unwrap();
+    fs::rename(inner, path).unwrap();
+    let mut config = config(&model);
+    config["rope_parameters"] = json!({"rope_theta": 1e6, "rope_type": "default"});
+    for key in ["rope_theta", "rope_scaling", "tie_word_embeddings"] {
+        config.as_object_mut().unwrap().remove(key);
+    }
+    write_json(folder.path(), "config.json", &config);
+    let out = folder.path().join("out.gguf");
+    run(folder.path(), FileType::Bf16, &out).unwrap();
+    assert_same_tensors(&fs::read(out).unwrap(), &file(&model));
+}
+
+#[test]
+fn gguf_files_become_files_of_every_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let [from, out] = ["from.gguf", "out.gguf"].map(|name| folder.path().join(name));
+    // Eight heads of 32 make rows of 256, as the K types need.
+    let mut model = small(FileType::F32, 256);
+    model.architecture.heads = 8;
+    model.cls = false;
+    fs::write(&from, file(&model)).unwrap();
+    for &file_type in FileType::value_variants() {
+        let report = run(&from, file_type, &out).unwrap();
+        assert!(report.fallbacks.is_empty(), "{file_type:?}: {report:?}");
+        let direct = RandomModel { file_type, cls: true, ..model.clone() };
+        let found = fs::read(&out).unwrap();
+        assert_same_tensors(&found, &file(&direct));
+        assert_eq!(report.tensors, reader(&found).tensors.len());
+        // Blocks of the same type are carried over as they are.
+        let again = folder.path().join("again.gguf");
+        assert_eq!(run(&out, file_type, &again).unwrap().requantized, 0);
+        assert!(fs::read(&again).unwrap() == found, "{file_type:?}");
+    }
+    assert!(run(&out, FileType::Q4_0, &folder.path().join("third.gguf")).unwrap().requantized > 0);
+}
+
+#[test]
+fn rows_that_do_not_fit_fall_back_and_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let [from, out] = ["from.gguf", "out.gguf"].map(|name| folder.path().join(name));
+    let mut model = small(FileType::F32, 96);
+    (model.architecture.ffn, model.architecture.heads) = (40, 8);
+    fs::write(&from, file(&model)).unwrap();
+    let report = run(&from, FileType::Q4K, &out).unwrap();
+    let told: Vec<_> = report.fallbacks.iter().map(ToString::to_string).collect();
+    let gate = "blk.0.ffn_gate.weight: rows of 96 values do not fit Q4_K; written as Q5_0";
+    let down = "blk.1.ffn_down.weight: rows of 40 values do not fit Q4_K; written as F16";
+    assert!(told.iter().any(|line| line == gate), "{told:?}");
+    assert!(told.iter().any(|line| line == down), "{told:?}");
+    assert!(!told.iter().any(|line| line.contains("attn_output")), "{told:?}");
+}
+
+#[test]
+fn candle_reads_what_is_written() {
+    let mut bytes = Cursor::new(file(&small(FileType::Q4KM, 256)));
+    let content = candle_core::quantized::gguf_file::Content::read(&mut bytes).unwrap();
+    let tensor = content.tensor(&mut bytes, "token_embd.weight", &Device::Cpu).unwrap();
+    assert_eq!(tensor.dtype(), GgmlDType::Q6K);
+    let ours = reader(bytes.get_ref()).tensor("token_embd.weight").unwrap();
+    let values = |tensor: &QTensor| -> Tensor { tensor.dequantize(&Device::Cpu).unwrap() };
+    let same = values(&tensor).eq(&values(&ours)).unwrap().to_dtype(DType::F32).unwrap();
+    assert_eq!(same.min_all().unwrap().to_scalar::<f32>().unwrap(), 1.0);
+}
+
+/// Changes one file of a good checkpoint, and gives the error.
+fn broken(change: impl FnOnce(&Path)) -> String {
+    let folder = checkpoint(&small(FileType::Bf16, 64), 1);
+    change(folder.path());
+    let out = folder.path().join("out.gguf");
+    let error = run(folder.path(), FileType::Q8_0, &out).unwrap_err();
+    assert!(!out.exists() && !folder.path().join("out.gguf.partial").exists(), "{error}");
+    error
+}
+
+fn edit(name: &'static str, change: impl Fn(&mut Json)) -> impl Fn(&Path) {
+    move |folder| {
+        let text = fs::read_to_string(folder.join(name)).unwrap();
+        let mut json = serde_json::from_str(&text).unwrap();
+        change(&mut json);
+        write_json(folder, name, &json);
+    }
+}
+
+#[test]
+fn broken_configs_are_refused() {
+    let with = |key: &'static str, value: Json| {
+        broken(edit("config.json", move |config| config[key] = value.clone()))
+    };
+    for (error, expected) in [
+        (with("hidden_size", Json::Null), "config.json: hidden_size is missing"),
+        (with("num_hidden_layers", json!(0)), "num_hidden_layers is missing, or no count"),
+        (with("rope_theta", json!("x")), "rope_theta is missing, or no positive number"),
+        (
+            with("num_hidden_layers", json!(3)),
+            "model.layers.2.input_layernorm.weight: the tensor is missing",
+        ),
+        (with("head_dim", json!(16)), "q_proj.weight: has sizes [128, 64]; [64, 64] are expected"),
+        (with("tie_word_embeddings", json!(false)), "lm_head.weight: the tensor is missing"),
+        (
+            with("architectures", json!(["LlamaForCausalLM"])),
+            "LlamaForCausalLM; Qwen3ForCausalLM is read",
+        ),
+        (with("architectures", json!(["Qwen3ForSequenceClassification"])), "give the original"),
+        (with("rope_scaling", json!({"rope_type": "yarn"})), "rope_scaling of type yarn"),
+        (with("attention_bias", json!(true)), "attention_bias is not supported"),
+        (with("hidden_act", json!("gelu")), "hidden_act gelu is not supported"),
+        (
+            broken(|folder| fs::remove_file(folder.join("config.json")).unwrap()),
+            "config.json: No such file",
+        ),
+        (broken(|folder| fs::write(folder.join("config.json"), "{").unwrap()), "config.json: EOF"),
+    ] {
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn broken_tokenizers_are_refused() {
+    let without = |token: &'static str| {
+        broken(edit("tokenizer.json", move |json| {
+            drop(json["model"]["vocab"].as_object_mut().unwrap().remove(token));
+        }))
+    };
+    let kind = edit("tokenizer.json", |json| json["model"]["type"] = json!("Unigram"));
+    let merges = edit("tokenizer.json", |json| json["model"]["merges"] = json!([["a"]]));
+    let far = edit("tokenizer.json", |json| json["model"]["vocab"]["far"] = json!(1u64 << 40));
+    let more = edit("tokenizer.json", |json| json["model"]["vocab"]["more"] = json!(10_282));
+    let missing = broken(|folder| fs::remove_file(folder.join("tokenizer.json")).unwrap());
+    for (error, expected) in [
+        (missing, "tokenizer.json: No such file"),
+        (broken(kind), "byte-level BPE tokenizer; its model type is Unigram"),
+        (broken(merges), "a merge is not a pair"),
+        (broken(far), "tokenizer.json: has ids up to"),
+        (broken(more), "but the embedding only 10282 rows"),
+        (without("yes"), "lacks the token \"yes\""),
+    ] {
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn broken_weights_are_refused() {
+    let weights = |change: fn(&mut Vec<u8>)| {
+        broken(move |folder| {
+            let path = folder.join("model.safetensors");
+            let mut bytes = fs::read(&path).unwrap();
+            change(&mut bytes);
+            fs::write(path, bytes).unwrap();
+        })
+    };
+    let missing = broken(|folder| fs::remove_file(folder.join("model.safetensors")).unwrap());
+    let index = broken(|folder| {
+        let index = json!({"weight_map": {"a": "../model.safetensors"}});
+        write_json(folder, "model.safetensors.index.json", &index);
+    });
+    for (error, expected) in [
+        (missing, "model.safetensors: No such file"),
+        (index, "weight_map holds something else than file names"),
+        (weights(Vec::clear), "too short"),
+        (weights(|bytes| bytes[7] = 0xff), "claims a header of"),
+        (weights(|bytes| bytes[9] = 0xff), "its header: "),
+        (weights(|bytes| bytes.truncate(bytes.len() - 1)), "it is truncated"),
+        // The last bytes are those of a matrix: NaN in BF16.
+        (
+            weights(|bytes| bytes.iter_mut().rev().take(2).for_each(|b| *b = 0xff)),
+            "not a finite number",
+        ),
+    ] {
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn sources_are_not_overwritten_and_foreign_files_refused() {
+    let folder = checkpoint(&small(FileType::Bf16, 64), 1);
+    let weights = folder.path().join("model.safetensors");
+    let before = fs::read(&weights).unwrap();
+    let error = run(folder.path(), FileType::Q8_0, &weights).unwrap_err();
+    assert!(error.contains("is a file that the model is read from"), "{error}");
+    assert!(fs::read(&weights).unwrap() == before);
+    let out = folder.path().join("out.gguf");
+    let error = run(&weights, FileType::Q8_0, &out).unwrap_err();
+    assert!(error.contains("not a GGUF file"), "{error}");
+    let error = run(&folder.path().join("none.gguf"), FileType::Q8_0, &out).unwrap_err();
+    assert!(error.contains("none.gguf: No such file"), "{error}");
+}
