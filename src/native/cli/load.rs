@@ -26,8 +26,7 @@ impl ModelArgs {
     pub(super) fn load(&self, name: Option<String>) -> Result<Reranker> {
         let path = &self.model;
         let file = open(path)?;
-        let mut options = LoadOptions::default();
-        options.name = name;
+        let mut options = LoadOptions { name, ..LoadOptions::default() };
         if let Some(max_length) = self.max_length {
             options.max_length = max_length;
         }

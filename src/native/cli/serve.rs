@@ -80,12 +80,13 @@ impl ServeArgs {
         if let Some(page) = self.page.as_deref().filter(|page| !page.is_dir()) {
             bail!("--page {}: no such folder", page.display());
         }
-        let mut options = server::Options::default();
-        options.aliases = self.alias.iter().cloned().chain(self.model.stem()).collect();
-        options.api_key = self.api_key.clone();
-        options.page = self.page.clone();
-        options.queue = self.queue;
-        Ok(options)
+        Ok(server::Options {
+            aliases: self.alias.iter().cloned().chain(self.model.stem()).collect(),
+            api_key: self.api_key.clone(),
+            page: self.page.clone(),
+            queue: self.queue,
+            ..server::Options::default()
+        })
     }
 
     async fn listen(&self) -> Result<TcpListener> {

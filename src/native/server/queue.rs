@@ -99,7 +99,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error_and_the_queue_goes_on() {
         let queue = Queue::new(1);
-        let error = queue.run(|_| panic!("on purpose")).await.map(|()| ()).unwrap_err();
+        let error = queue.run::<()>(|_| panic!("on purpose")).await.unwrap_err();
         assert_eq!(error.status.as_u16(), 500);
         assert_eq!(queue.run(|_| 7).await.unwrap(), 7);
     }

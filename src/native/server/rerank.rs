@@ -37,9 +37,8 @@ pub(super) async fn v1(
 impl Served {
     fn read(&self, body: &serde_json::Value) -> Result<RerankRequest, Error> {
         let request = RerankRequest::from_json(body)?;
-        match &request.model {
-            Some(asked) => self.check_name(asked)?,
-            None => {}
+        if let Some(asked) = &request.model {
+            self.check_name(asked)?;
         }
         Ok(request)
     }
