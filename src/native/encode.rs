@@ -55,12 +55,11 @@ pub fn encode<W: Write, R: Send>(
 /// # Errors
 /// [`Error::InvalidModel`] for `name` if a value is not finite, or too large for the type.
 pub fn quantize(name: &str, values: Vec<f32>, columns: usize, dtype: GgmlDType) -> Result<Vec<u8>> {
-    // Comparisons with NaN are false, so it is caught as too large.
     let limit = match dtype {
         GgmlDType::F32 | GgmlDType::BF16 => f32::MAX,
         _ => F16_MAX,
     };
-    if let Some(&value) = values.iter().find(|value| !(value.abs() <= limit)) {
+    if let Some(&value) = values.iter().find(|value| value.is_nan() || value.abs() > limit) {
         let kind = type_name(dtype);
         let reason = match value.is_finite() {
             true => format!("holds {value}, which is too large for {kind}"),

@@ -98,7 +98,7 @@ impl FileType {
 /// What a matrix with rows of `columns` values can be stored as where `wanted`
 /// does not fit its rows: llama.cpp's choice, save that Q4_0 stands for its IQ4_NL.
 pub fn fallback(wanted: GgmlDType, columns: usize) -> GgmlDType {
-    let fits = |dtype: GgmlDType| columns % dtype.block_size() == 0;
+    let fits = |dtype: GgmlDType| columns.is_multiple_of(dtype.block_size());
     if fits(wanted) {
         return wanted;
     }

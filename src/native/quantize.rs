@@ -60,10 +60,12 @@ impl std::fmt::Display for Fallback {
 /// [`Error::Io`] if reading or writing fails.
 pub fn run(from: &Path, file_type: FileType, out: &Path, progress: Progress) -> Result<Report> {
     let mut source = Source::open(from)?;
-    if let Ok(existing) = out.canonicalize() {
-        if source.paths.iter().any(|path| path.canonicalize().is_ok_and(|path| path == existing)) {
-            return Err(Error::value("out", "is a file that the model is read from"));
-        }
+    let is_out = |path: &PathBuf| match (path.canonicalize(), out.canonicalize()) {
+        (Ok(path), Ok(out)) => path == out,
+        _ => false,
+    };
+    if source.paths.iter().any(is_out) {
+        return Err(Error::value("out", "is a file that the model is read from"));
     }
     let (file, sink) = PartialFile::create(out)?;
     let report = convert(&mut source, file_type, sink, progress)?;
