@@ -66,8 +66,7 @@ mod tests {
 
     #[test]
     fn batches_keep_order_and_limit() {
-        let sequences: Vec<Vec<u32>> =
-            [3, 2, 9, 1, 1].iter().map(|&n| (0..n).collect()).collect();
+        let sequences: Vec<Vec<u32>> = [3, 2, 9, 1, 1].iter().map(|&n| (0..n).collect()).collect();
         let batches = pack(&sequences, 5);
         let lengths: Vec<Vec<usize>> =
             batches.iter().map(|b| b.segments.iter().map(Range::len).collect()).collect();

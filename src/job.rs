@@ -140,3 +140,42 @@ impl Job {
         Ok(Ranking { model, results, usage, warnings: self.prompts.warnings })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::LoadOptions;
+
+    /// Margins of prompts that share their first `shared` ids, each followed by
+    /// one of `sequences`.
+    fn margins(reranker: &Reranker, shared: &[u32], sequences: Vec<Vec<u32>>) -> Vec<f32> {
+        let documents = (0..sequences.len()).map(|sequence| (sequence, false)).collect();
+        let prompts = Prompts { shared: shared.to_vec(), sequences, documents, warnings: vec![] };
+        let request = RerankRequest::new("", vec![]);
+        let mut job = Job::new(reranker.model(), prompts, 100, &request);
+        while job.step(reranker).unwrap().is_some() {}
+        job.margins
+    }
+
+    #[test]
+    fn a_shared_prefix_changes_no_score() {
+        let file = include_bytes!("../models/qwen3-rerank-untrained.gguf");
+        let options = LoadOptions::default();
+        let reranker = Reranker::load(Cursor::new(file), options, &mut |_| {}).unwrap();
+        let common: Vec<u32> = (0..40).map(|i| i * 97 % 10_000).collect();
+        let own = |n: u32| (0..n).map(|i| (i * 89 + n) % 10_000).collect::<Vec<u32>>();
+        let whole: Vec<Vec<u32>> =
+            [1, 7, 60, 150, 2].iter().map(|&n| [common.clone(), own(n)].concat()).collect();
+        let alone = margins(&reranker, &[], whole.clone());
+        for shared in [1, 13, 40] {
+            let rest = whole.iter().map(|ids| ids[shared..].to_vec()).collect();
+            let found = margins(&reranker, &common[..shared], rest);
+            for (a, b) in alone.iter().zip(found) {
+                assert!((a - b).abs() < 1e-4, "{a} without sharing, {b} with {shared} shared");
+            }
+        }
+        assert!(alone.iter().any(|a| (a - alone[0]).abs() > 0.01), "{alone:?} do not differ");
+    }
+}

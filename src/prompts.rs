@@ -43,11 +43,8 @@ impl Prompts {
         request: &RerankRequest,
     ) -> Result<Self> {
         let encoder = Encoder::new(tokenizer, frame, max_length, request)?;
-        let mut prompts = if encoder.seam_holds() {
-            encoder.encode_apart()?
-        } else {
-            encoder.encode_whole()?
-        };
+        let mut prompts =
+            if encoder.seam_holds() { encoder.encode_apart()? } else { encoder.encode_whole()? };
         let shared = prompts.shared.len();
         for (index, &(sequence, truncated)) in prompts.documents.iter().enumerate() {
             if truncated && !request.truncate {

@@ -12,6 +12,12 @@ use crate::{Error, Result};
 
 /// A longer string in a header is taken for corruption.
 const MAX_STRING: u64 = 16 << 20;
+/// More metadata values than this, array items counted singly, are taken for
+/// corruption; a Qwen3 vocabulary has about half a million. In memory a value
+/// takes many times the byte that it may take in the file.
+const MAX_VALUES: u64 = 4 << 20;
+/// More tensors than this are taken for corruption.
+const MAX_TENSORS: u64 = 1 << 16;
 /// The most dimensions that a tensor has in ggml.
 const MAX_DIMENSIONS: u32 = 4;
 /// Arrays in arrays deeper than this are taken for corruption.
@@ -53,8 +59,12 @@ impl<R: Read + Seek> Reader<R> {
     pub fn new(mut source: R) -> Result<Self> {
         let size = source.seek(SeekFrom::End(0)).map_err(|e| Error::io("model file", e))?;
         source.rewind().map_err(|e| Error::io("model file", e))?;
-        let mut header =
-            Header { source: std::io::BufReader::with_capacity(BUFFER, source), size, position: 0 };
+        let mut header = Header {
+            source: std::io::BufReader::with_capacity(BUFFER, source),
+            size,
+            position: 0,
+            values: 0,
+        };
         let (tensor_count, value_count) = header.preamble()?;
         let metadata = header.metadata(value_count)?;
         let alignment = match metadata.count("general.alignment")? {
@@ -117,6 +127,8 @@ struct Header<R> {
     source: std::io::BufReader<R>,
     size: u64,
     position: u64,
+    /// Metadata values seen so far.
+    values: u64,
 }
 
 impl<R: Read + Seek> Header<R> {
@@ -175,7 +187,7 @@ impl<R: Read + Seek> Header<R> {
         }
         match self.u32()? {
             2 | 3 => {}
-            version if version.swap_bytes() <= 3 => {
+            version if (1..=3).contains(&version.swap_bytes()) => {
                 return Err(Error::UnsupportedModel("a big-endian GGUF file".into()));
             }
             version => {
@@ -187,8 +199,20 @@ impl<R: Read + Seek> Header<R> {
         let values = self.u64()?;
         // A tensor takes at least 24 header bytes, a metadata entry at least 13.
         self.expect(tensors, 24, "tensors")?;
+        if tensors > MAX_TENSORS {
+            return Err(self.error(format!("claims {tensors} tensors; at most {MAX_TENSORS}")));
+        }
         self.expect(values, 13, "metadata entries")?;
+        self.count_values(values)?;
         Ok((tensors, values))
+    }
+
+    fn count_values(&mut self, more: u64) -> Result<()> {
+        self.values = self.values.saturating_add(more);
+        if self.values > MAX_VALUES {
+            return Err(self.error(format!("more than {MAX_VALUES} metadata values")));
+        }
+        Ok(())
     }
 
     fn metadata(&mut self, count: u64) -> Result<Metadata> {
@@ -240,8 +264,8 @@ impl<R: Read + Seek> Header<R> {
             _ => 8,
         };
         self.expect(count, smallest, "array items")?;
-        // Not reserved: a value in memory is larger than the smallest one on disk.
-        let mut items = Vec::new();
+        self.count_values(count)?;
+        let mut items = Vec::with_capacity(count as usize);
         for _ in 0..count {
             items.push(self.value(kind, depth + 1)?);
         }
@@ -301,8 +325,7 @@ impl<R: Read + Seek> Header<R> {
         })?;
         // The file gives the innermost dimension, along which blocks lie, first.
         if dims[0] % dtype.block_size() != 0 {
-            let reason =
-                format!("rows of {} values are not whole blocks of {dtype:?}", dims[0]);
+            let reason = format!("rows of {} values are not whole blocks of {dtype:?}", dims[0]);
             return Err(Error::model(name, reason));
         }
         dims.reverse();

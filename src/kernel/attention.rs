@@ -128,8 +128,8 @@ mod tests {
         let (prefix_keys, prefix_values) = (numbers(3 * 16, 1), numbers(3 * 16, 2));
         let (keys, values) = (numbers(5 * 16, 3), numbers(5 * 16, 4));
         let queries = numbers(5 * 32, 5);
-        let rows = [(0, 0), (0, 1), (2, 2), (2, 3), (2, 4)]
-            .map(|(start, token)| Query { start, token });
+        let rows =
+            [(0, 0), (0, 1), (2, 2), (2, 3), (2, 4)].map(|(start, token)| Query { start, token });
         let mut out = vec![0.0; 5 * 32];
         let prefix = KeysValues { keys: &prefix_keys, values: &prefix_values };
         let own = KeysValues { keys: &keys, values: &values };

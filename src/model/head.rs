@@ -84,8 +84,7 @@ impl Rows {
     fn read_classifier<R: Read + Seek>(reader: &mut Reader<R>, words: &Self) -> Result<Self> {
         let dims = &reader.info(CLASSIFIER)?.dims;
         if dims[..] != [2, words.yes.len()] {
-            let reason =
-                format!("has shape {dims:?}; must be [2, {}]: yes, no", words.yes.len());
+            let reason = format!("has shape {dims:?}; must be [2, {}]: yes, no", words.yes.len());
             return Err(Error::model(CLASSIFIER, reason));
         }
         let rows = [read_row(reader, CLASSIFIER, 0)?, read_row(reader, CLASSIFIER, 1)?];

@@ -65,9 +65,7 @@ impl Pass {
         let rows = batch
             .segments
             .iter()
-            .flat_map(|segment| {
-                segment.clone().map(|token| Query { start: segment.start, token })
-            })
+            .flat_map(|segment| segment.clone().map(|token| Query { start: segment.start, token }))
             .collect();
         let last = batch.segments.iter().map(|segment| segment.end - 1).collect();
         let longest = batch.segments.iter().map(|segment| segment.len()).max().unwrap_or(0);
