@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,6 +21,9 @@ Examples:
 
 Documents are a JSON array of strings or of {\"text\": string} objects if the first character
 is [, and else one a line, blank lines left out. Warnings go to stderr.";
+
+/// Largest file of documents, so that a wrong one does not fill the memory.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// Arguments of `rerank`.
 #[derive(Debug, Args)]
@@ -109,13 +112,13 @@ fn read_request(query: &str, path: &Path) -> Result<RerankRequest> {
 }
 
 fn read_text(path: &Path, name: &str) -> Result<String> {
+    let source: Box<dyn Read> =
+        if path == "-" { Box::new(std::io::stdin()) } else { Box::new(open(path)?) };
     let mut bytes = Vec::new();
-    let read = if path == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes)
-    } else {
-        open(path)?.read_to_end(&mut bytes)
-    };
-    read.with_context(|| name.to_string())?;
+    source.take(MOST_BYTES + 1).read_to_end(&mut bytes).with_context(|| name.to_string())?;
+    if bytes.len() as u64 > MOST_BYTES {
+        bail!("{name}: over the limit of {} MiB", MOST_BYTES >> 20);
+    }
     String::from_utf8(bytes).map_err(|error| {
         anyhow!("{name}: not UTF-8 text, at byte {}", error.utf8_error().valid_up_to())
     })

@@ -15,6 +15,9 @@ const GROUP: usize = 64;
 /// Bytes read ahead, within which lines can be scored together.
 const BUFFER: usize = 1 << 20;
 
+/// Bytes of a line beyond which it is no longer read, and so ends as broken JSON.
+const LONGEST_LINE: u64 = 32 << 20;
+
 const EXAMPLES: &str = "\
 Example:
   echo '{\"query\": \"capital of France\", \"document\": \"Paris\"}' | qwen3-rerank score --model model.gguf
@@ -70,7 +73,7 @@ fn score<R: Read>(
     let mut group: Option<Group> = None;
     for number in 1.. {
         let mut bytes = Vec::new();
-        let read = match input.read_until(b'\n', &mut bytes) {
+        let read = match input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes) {
             Ok(0) => break,
             Ok(_) => read_line(&bytes).with_context(|| format!("line {number}")),
             Err(error) => Err(error).with_context(|| format!("line {number}")),
