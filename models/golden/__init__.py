@@ -1,0 +1,1 @@
+"""The parts of golden.py, which makes tests/fixtures/golden.json."""
