@@ -1,0 +1,59 @@
+/**
+ * llama.cpp's rank pooling, through node-llama-cpp's prebuilt library.
+ *
+ * As a command it is what models/golden.py records llama.cpp with:
+ *   node tests/peers/rank.mjs MODEL.gguf < prompts.json
+ * reads an array of prompts, each an array of ids, and prints {"version", "margins"}:
+ * the log-odds of yes for each.
+ */
+import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { getLlama } from 'node-llama-cpp';
+
+/** The versions of node-llama-cpp and of the llama.cpp in it. */
+export function version() {
+  // Neither file is among the package's exports.
+  const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.resolve('node-llama-cpp'))));
+  const { version } = read('../package.json');
+  const { tag } = read('../llama/llama.cpp.info.json');
+  return `node-llama-cpp ${version}, llama.cpp ${tag}`;
+}
+
+/**
+ * Loads a rerank GGUF and calls `use` with two functions:
+ * `tokenize(text)` → ids, and `margins(prompts)` → log-odds of yes, a prompt being an array of ids.
+ */
+export async function withModel(file, use) {
+  // build: "never", so that nothing is compiled or downloaded where no prebuilt library fits.
+  const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error', maxThreads: 2 });
+  const model = await llama.loadModel({ modelPath: file });
+  // The library joins the tokens of template, query and document; with a template of
+  // nothing but the two, and the prompt's last id as the document, it gets the very ids.
+  const context = await model.createRankingContext({
+    contextSize: 4096,
+    template: '{{query}}{{document}}',
+  });
+  try {
+    return await use({
+      tokenize: (text) => [...model.tokenize(text, true)],
+      margins: async (prompts) => {
+        const margins = [];
+        for (const ids of prompts) {
+          const probability = await context.rank(ids.slice(0, -1), ids.slice(-1));
+          margins.push(Math.log(probability / (1 - probability)));
+        }
+        return margins;
+      },
+    });
+  } finally {
+    await context.dispose();
+    await model.dispose();
+    await llama.dispose();
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const prompts = JSON.parse(readFileSync(0, 'utf8'));
+  const margins = await withModel(process.argv[2], (model) => model.margins(prompts));
+  console.log(JSON.stringify({ version: version(), margins }));
+}
