@@ -6,7 +6,7 @@ import { Failure, run, script, step } from './run.mjs';
 import { ensureChromium, ensurePackages, ensureWasmTools, requireCompilers } from './toolchain.mjs';
 
 /** In the order that finds a fault soonest; later parts use what earlier ones built. */
-const parts = { lint, rust, wasm, browser };
+const parts = { lint, rust, wasm, browser, peers };
 
 /** Parts that run only when asked for. */
 const others = { parity };
@@ -58,7 +58,18 @@ async function browser() {
   await run(process.execPath, ['--test', '--test-timeout=120000', ...files.map((file) => `tests/browser/${file}`)]);
 }
 
-/** Prints the largest differences from the reference, by file type. */
+/** Other implementations on files of ours. */
+async function peers() {
+  await buildNative();
+  step('comparing with llama.cpp');
+  const files = readdirSync('tests/peers').filter((file) => file.endsWith('.test.mjs'));
+  await run(process.execPath, ['--test', '--test-timeout=120000', ...files.map((file) => `tests/peers/${file}`)]);
+}
+
+/** Prints the largest differences from the reference, by file type; with `--large`, on the 0.6B shape too. */
 async function parity() {
-  await run('cargo', ['test', '--release', '--test', 'parity', '--', '--nocapture']);
+  const large = process.argv.includes('--large') ? ['--include-ignored'] : [];
+  // One test at a time, or their tables would mix.
+  const options = ['--nocapture', '--test-threads=1', ...large];
+  await run('cargo', ['test', '--release', '--test', 'parity', '--', ...options]);
 }
