@@ -57,6 +57,34 @@ fn the_v1_form_has_id_index_document_and_usage() {
 }
 
 #[test]
+fn what_the_caller_should_know_stands_in_headers() {
+    let server = Serving::default();
+    let request = json!({
+        "query": "<Query>: q", "documents": ["one two three four"], "max_tokens_per_doc": 2,
+    });
+    for route in ["/rerank", "/v1/rerank"] {
+        let answer = server.post(route, &request);
+        let warnings: Vec<&str> = answer
+            .headers
+            .get_all("x-rerank-warning")
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].starts_with("query already carries the prompt template"));
+        assert!(warnings[1].starts_with("documents[0] was cut to fit"));
+    }
+    let many = vec!["one two three four"; 50];
+    let many: Vec<String> =
+        many.iter().enumerate().map(|(i, text)| format!("{text} {i}")).collect();
+    let answer =
+        server.post("/rerank", &json!({"query": "q", "documents": many, "max_tokens_per_doc": 2}));
+    let warnings = answer.headers.get_all("x-rerank-warning");
+    assert_eq!(warnings.iter().next_back().unwrap(), "and 30 more");
+    assert_eq!(server.post("/rerank", &model::regolo()).header("x-rerank-warning"), "");
+}
+
+#[test]
 fn the_model_answers_to_its_names_only() {
     let mut options = Options::default();
     options.aliases = vec!["Qwen3-Reranker-4B".into(), "nick".into()];

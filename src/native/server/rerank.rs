@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{AppendHeaders, IntoResponse};
 
 use super::Served;
 use super::body::JsonBody;
@@ -13,25 +15,45 @@ use crate::native::answer_id;
 use crate::wire::{Documented, V1};
 use crate::{Error, Ranking, RerankRequest, Reranker};
 
+/// Carries a sentence for each thing that the caller should know of, so that
+/// the answer keeps its documented keys.
+const WARNING: HeaderName = HeaderName::from_static("x-rerank-warning");
+
+/// Most warnings that an answer carries; clients bound the size of headers.
+const MOST_WARNINGS: usize = 20;
+
 /// `POST /rerank`.
 pub(super) async fn documented(
     State(served): State<Arc<Served>>,
     JsonBody(body): JsonBody,
-) -> Result<Json<Documented>, ApiError> {
+) -> Result<impl IntoResponse, ApiError> {
     let request = served.read(&body)?;
     let (request, ranking) = served.rank(request).await?;
-    Ok(Json(Documented::new(&ranking, &request.query, &request.documents)))
+    let answer = Documented::new(&ranking, &request.query, &request.documents);
+    Ok((warnings(&ranking), Json(answer)))
 }
 
 /// `POST /v1/rerank`.
 pub(super) async fn v1(
     State(served): State<Arc<Served>>,
     JsonBody(body): JsonBody,
-) -> Result<Json<V1>, ApiError> {
+) -> Result<impl IntoResponse, ApiError> {
     let request = served.read(&body)?;
     let (request, ranking) = served.rank(request).await?;
     let RerankRequest { documents, return_documents, .. } = &request;
-    Ok(Json(V1::new(answer_id(), &ranking, documents, *return_documents)))
+    let answer = V1::new(answer_id(), &ranking, documents, *return_documents);
+    Ok((warnings(&ranking), Json(answer)))
+}
+
+fn warnings(ranking: &Ranking) -> AppendHeaders<Vec<(HeaderName, HeaderValue)>> {
+    let value = |text: String| HeaderValue::from_str(&text).expect("warnings are ASCII: bug");
+    let shown = ranking.warnings.iter().take(MOST_WARNINGS);
+    let mut headers: Vec<_> = shown.map(|warning| (WARNING, value(warning.to_string()))).collect();
+    let more = ranking.warnings.len() - headers.len();
+    if more > 0 {
+        headers.push((WARNING, value(format!("and {more} more"))));
+    }
+    AppendHeaders(headers)
 }
 
 impl Served {
@@ -65,11 +87,7 @@ impl Served {
             let ranking = rank_until(&reranker, &request, stop)?;
             Ok::<_, Error>((request, ranking))
         };
-        let (request, ranking) = self.queue.run(work).await??;
-        for warning in &ranking.warnings {
-            tracing::warn!("{warning}");
-        }
-        Ok((request, ranking))
+        Ok(self.queue.run(work).await??)
     }
 }
 
