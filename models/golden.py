@@ -1,7 +1,7 @@
 """Makes tests/fixtures/golden.json, the reference's own ids, logits and scores that the tests compare with.
 
     python -m venv golden && golden/bin/pip install -r models/requirements.txt
-    npm ci && cargo build --release
+    npm run test:peers                            # builds the command line, installs tokenizer.json and llama.cpp
     golden/bin/python models/golden.py            # everything but `large`, about ten minutes on two cores
     golden/bin/python models/golden.py texts      # one section; the others stay as they are
 
