@@ -111,7 +111,8 @@ impl Tokenizer {
             }
         }
         let letters = byte_letters();
-        if let Some(missing) = (0..256).find(|&b| !vocabulary.contains_key(&String::from(letters[b])))
+        if let Some(missing) =
+            (0..256).find(|&b| !vocabulary.contains_key(&String::from(letters[b])))
         {
             let reason = format!("has no token for the byte {missing:#04x}");
             return Err(Error::model("tokenizer.ggml.tokens", reason));

@@ -124,10 +124,8 @@ impl EngineJob {
     pub fn finish(self, engine: &Engine) -> Result<JsValue, JsValue> {
         let Self { request, job } = self;
         let ranking = job.finish(&engine.0).map_err(throw)?;
-        let told = |warning: &Warning| Told {
-            message: warning.to_string(),
-            warning: warning.clone(),
-        };
+        let told =
+            |warning: &Warning| Told { message: warning.to_string(), warning: warning.clone() };
         plain(&Finished {
             answer: Documented::new(&ranking, &request.query, &request.documents),
             order: ranking.results.iter().map(|ranked| ranked.index).collect(),
@@ -180,7 +178,8 @@ impl BlobSource {
     fn slice(&self, start: u64, length: u64) -> io::Result<Uint8Array> {
         let end = (start + length) as f64;
         let part = self.blob.slice_with_f64_and_f64(start as f64, end).map_err(io_error)?;
-        let bytes = Uint8Array::new(&self.reader.read_as_array_buffer(&part).map_err(io_error)?.into());
+        let bytes =
+            Uint8Array::new(&self.reader.read_as_array_buffer(&part).map_err(io_error)?.into());
         if u64::from(bytes.length()) != length {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has changed"));
         }

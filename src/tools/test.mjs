@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { WASM, buildNative, buildPackage } from './build.mjs';
 import { assemblePage } from './page.mjs';
 import { Failure, run, script, step } from './run.mjs';
-import { ensureChromium, ensurePackages, ensureWasmTools, requireCompilers } from './toolchain.mjs';
+import { ensureChromium, ensureLlama, ensurePackages, ensureWasmTools, requireCompilers } from './toolchain.mjs';
 
 /** In the order that finds a fault soonest; later parts use what earlier ones built. */
 const parts = { lint, rust, wasm, browser, peers };
@@ -60,6 +60,7 @@ async function browser() {
 
 /** Other implementations on files of ours. */
 async function peers() {
+  await ensureLlama();
   await buildNative();
   step('comparing with llama.cpp');
   const files = readdirSync('tests/peers').filter((file) => file.endsWith('.test.mjs'));

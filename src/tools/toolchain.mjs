@@ -6,6 +6,10 @@ import { Failure, ROOT, output, run, step } from './run.mjs';
 /** Where tools built from crates are put. */
 const TOOLS = 'target/tools';
 
+/** Where llama.cpp is put, and which version of node-llama-cpp carries it. */
+const LLAMA = 'target/llama';
+const LLAMA_VERSION = '3.22.1';
+
 /** The browser and its driver, as Debian names them. */
 export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
@@ -29,6 +33,23 @@ export async function ensurePackages() {
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(locked).mtimeMs) return;
   step('installing npm packages');
   await run('npm', ['ci', '--no-audit', '--no-fund']);
+}
+
+/**
+ * llama.cpp as node-llama-cpp prebuilds it for processors. No dependency of the
+ * package, since npm would bring its gigabyte for graphics cards along.
+ */
+export async function ensureLlama() {
+  const manifest = join(ROOT, LLAMA, 'node_modules/node-llama-cpp/package.json');
+  if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === LLAMA_VERSION) return;
+  const platform = { darwin: 'mac', win32: 'win' }[process.platform] ?? process.platform;
+  const metal = platform === 'mac' && process.arch === 'arm64' ? '-metal' : '';
+  const library = `@node-llama-cpp/${platform}-${process.arch}${metal}`;
+  step(`installing node-llama-cpp ${LLAMA_VERSION}`);
+  await run('npm', [
+    'install', '--prefix', LLAMA, '--no-save', '--no-package-lock', '--omit=optional', '--ignore-scripts',
+    `node-llama-cpp@${LLAMA_VERSION}`, `${library}@${LLAMA_VERSION}`,
+  ]);
 }
 
 /** Rust's standard library for WebAssembly, and the wasm-bindgen tools that Cargo.lock asks for. */

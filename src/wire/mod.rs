@@ -7,5 +7,5 @@
 mod request;
 mod response;
 
-pub use request::{RerankRequest, MAX_DOCUMENTS};
+pub use request::{MAX_DOCUMENTS, RerankRequest};
 pub use response::{Documented, DocumentedResult, V1, V1Document, V1Result, V1Usage};

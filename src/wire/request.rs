@@ -160,9 +160,7 @@ fn count(fields: &Map<String, Value>, names: &[&'static str]) -> Result<Option<u
         Some(Ok(count)) if count > 0 => Ok(Some(count)),
         // More than there can be is the same as all.
         Some(Err(_)) => Ok(Some(usize::MAX)),
-        _ => {
-            Err(Error::value(name, format!("is {number}; must be a whole number of at least 1")))
-        }
+        _ => Err(Error::value(name, format!("is {number}; must be a whole number of at least 1"))),
     }
 }
 

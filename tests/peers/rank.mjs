@@ -8,14 +8,16 @@
  */
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { getLlama } from 'node-llama-cpp';
+
+/** Where `npm run test:peers` installs it. */
+const LIBRARY = new URL('../../target/llama/node_modules/node-llama-cpp/', import.meta.url);
+const { getLlama } = await import(new URL('dist/index.js', LIBRARY).href);
 
 /** The versions of node-llama-cpp and of the llama.cpp in it. */
 export function version() {
-  // Neither file is among the package's exports.
-  const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.resolve('node-llama-cpp'))));
-  const { version } = read('../package.json');
-  const { tag } = read('../llama/llama.cpp.info.json');
+  const read = (name) => JSON.parse(readFileSync(new URL(name, LIBRARY), 'utf8'));
+  const { version } = read('package.json');
+  const { tag } = read('llama/llama.cpp.info.json');
   return `node-llama-cpp ${version}, llama.cpp ${tag}`;
 }
 
