@@ -4,6 +4,7 @@
 //! its own tokens are needed within a layer and dropped after it, and memory
 //! does not grow with depth. Only the shared prefix keeps those of every layer.
 
+use std::iter;
 use std::sync::Arc;
 
 use super::Model;
@@ -47,7 +48,7 @@ impl Pass {
     /// # Errors
     /// [`Error::InvalidModel`] if an id is outside the embedding.
     pub fn prefix(model: &Model, ids: &[u32]) -> Result<Self> {
-        let batch = Batch { ids: ids.to_vec(), segments: vec![0..ids.len()] };
+        let batch = Batch { ids: ids.to_vec(), segments: iter::once(0..ids.len()).collect() };
         let prefix = Prefix { tokens: ids.len(), layers: Vec::new() };
         Self::new(model, &batch, 0, Goal::Prefix(prefix))
     }
