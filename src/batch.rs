@@ -15,6 +15,13 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// One sequence alone.
+    pub fn single(ids: &[u32]) -> Self {
+        let mut batch = Self::default();
+        batch.push(ids);
+        batch
+    }
+
     fn push(&mut self, ids: &[u32]) {
         let start = self.ids.len();
         self.ids.extend_from_slice(ids);
@@ -40,11 +47,7 @@ pub fn pack(sequences: &[Vec<u32>], limit: usize) -> Vec<Batch> {
     for sequence in sequences {
         match batches.last_mut() {
             Some(batch) if batch.ids.len() + sequence.len() <= limit => batch.push(sequence),
-            _ => {
-                let mut batch = Batch::default();
-                batch.push(sequence);
-                batches.push(batch);
-            }
+            _ => batches.push(Batch::single(sequence)),
         }
     }
     batches

@@ -101,10 +101,6 @@ class Reference:
         hidden = self.model.model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
         return head @ hidden
 
-    def rows_are_whole(self, block):
-        """Whether every quantised layer's inputs are whole blocks."""
-        return all(self.tensors[name].shape[0] % block == 0 for name in self.quantised)
-
     def rounded(self, block):
         """Context in which every quantised layer's input is rounded to 8 bits per `block` values."""
         return Rounding(self.model, self.quantised, self._name, block)

@@ -7,9 +7,8 @@ from gguf import GGMLQuantizationType, GGUFReader
 
 from . import cases
 
-# Types whose products may round activations per 256 values: K types as a rule, and Q8_0 where
-# candle finds VNNI instructions.
-COARSE = {getattr(GGMLQuantizationType, name) for name in ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_0")}
+# Types whose products candle rounds activations for per 256 values.
+K_TYPES = {getattr(GGMLQuantizationType, f"Q{n}_K") for n in (2, 3, 4, 5, 6)}
 
 
 def pairs(requests, tokens):
@@ -28,8 +27,8 @@ def score(reference, tokens, requests):
     logits = [reference.logits(ids, head).tolist() for ids in prompts]
     simulation = {}
     if reference.quantised:
-        coarse = COARSE & set(reference.quantised.values()) and reference.rows_are_whole(256)
-        for block in (32, 256) if coarse else (32,):
+        k = K_TYPES & set(reference.quantised.values())
+        for block in (32, 256) if k else (32,):
             simulation[block] = simulate(reference, head, prompts, logits, block)
     return [[round(x, 6) for x in pair] for pair in logits], simulation
 

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 
-use candle_core::Device;
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::quantized::{GgmlDType, QStorage, QTensor, QuantizedType};
 
 use super::{DEFAULT_ALIGNMENT, Metadata, Value, type_from_id, unsupported_type_name};
 use crate::{Error, Result};
@@ -108,17 +107,24 @@ impl<R: Read + Seek> Reader<R> {
         Ok(data)
     }
 
+    /// Reads one tensor's blocks into memory.
+    ///
+    /// # Errors
+    /// As [`Reader::bytes`].
+    pub fn blocks(&mut self, name: &str) -> Result<Box<dyn QuantizedType>> {
+        let TensorInfo { dtype, size, .. } = *self.info(name)?;
+        let size = usize::try_from(size)
+            .map_err(|_| Error::UnsupportedModel(format!("{name} is larger than memory")))?;
+        Ok(dtype.from_data(Cow::Owned(self.bytes(name, 0, size)?)))
+    }
+
     /// Reads one tensor into memory, still quantized.
     ///
     /// # Errors
     /// As [`Reader::bytes`].
     pub fn tensor(&mut self, name: &str) -> Result<QTensor> {
-        let TensorInfo { dims, dtype, size, .. } = self.info(name)?.clone();
-        let size = usize::try_from(size)
-            .map_err(|_| Error::UnsupportedModel(format!("{name} is larger than memory")))?;
-        let data = self.bytes(name, 0, size)?;
-        let storage = QStorage::from_data(Cow::Owned(data), &Device::Cpu, dtype)?;
-        Ok(QTensor::new(storage, dims)?)
+        let dims = self.info(name)?.dims.clone();
+        Ok(QTensor::new(QStorage::Cpu(self.blocks(name)?), dims)?)
     }
 }
 

@@ -117,7 +117,12 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
     }
 
     fn linear(&mut self, name: &str) -> Result<Linear> {
-        Linear::new(self.tensor(name)?)
+        let blocks = self.reader.blocks(name)?;
+        let [outputs, inputs] = self.reader.info(name)?.dims[..] else {
+            unreachable!("shapes have been checked: bug");
+        };
+        self.report(name)?;
+        Linear::new(blocks, outputs, inputs)
     }
 
     fn vector(&mut self, name: &str) -> Result<Vec<f32>> {
@@ -126,9 +131,14 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
 
     fn tensor(&mut self, name: &str) -> Result<QTensor> {
         let tensor = self.reader.tensor(name)?;
+        self.report(name)?;
+        Ok(tensor)
+    }
+
+    fn report(&mut self, name: &str) -> Result<()> {
         self.state.bytes += self.reader.info(name)?.size;
         (self.progress)(self.state);
-        Ok(tensor)
+        Ok(())
     }
 }
 

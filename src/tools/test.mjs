@@ -49,13 +49,17 @@ async function wasm() {
 
 /** The packed package on the served page, in Chromium. */
 async function browser() {
+  await preparePage();
+  step('testing the page in Chromium');
+  const files = readdirSync('tests/browser').filter((file) => file.endsWith('.test.mjs'));
+  await run(process.execPath, ['--test', '--test-timeout=120000', ...files.map((file) => `tests/browser/${file}`)]);
+}
+
+async function preparePage() {
   await ensureChromium();
   await buildPackage();
   await buildNative();
   await assemblePage();
-  step('testing the page in Chromium');
-  const files = readdirSync('tests/browser').filter((file) => file.endsWith('.test.mjs'));
-  await run(process.execPath, ['--test', '--test-timeout=120000', ...files.map((file) => `tests/browser/${file}`)]);
 }
 
 /** Other implementations on files of ours. */
@@ -67,10 +71,13 @@ async function peers() {
   await run(process.execPath, ['--test', '--test-timeout=120000', ...files.map((file) => `tests/peers/${file}`)]);
 }
 
-/** Prints the largest differences from the reference, by file type; with `--large`, on the 0.6B shape too. */
+/** Prints the largest differences from the reference, by file type; with `--large`, on the 0.6B shape too, there and in Chromium. */
 async function parity() {
-  const large = process.argv.includes('--large') ? ['--include-ignored'] : [];
+  const large = process.argv.includes('--large');
   // One test at a time, or their tables would mix.
-  const options = ['--nocapture', '--test-threads=1', ...large];
+  const options = ['--nocapture', '--test-threads=1', ...(large ? ['--include-ignored'] : [])];
   await run('cargo', ['test', '--release', '--test', 'parity', '--', ...options]);
+  if (!large) return;
+  await preparePage();
+  await run(process.execPath, ['--test', 'tests/browser/large.mjs']);
 }

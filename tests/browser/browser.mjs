@@ -68,10 +68,11 @@ function addressOf(server) {
  * Scores of the native command line, in the order of `documents`.
  * @param {string} query
  * @param {string[]} documents
+ * @param {string} [model]
  * @returns {number[]}
  */
-export function nativeScores(query, documents) {
+export function nativeScores(query, documents, model = MODEL) {
   const lines = documents.map((document) => JSON.stringify({ query, document })).join('\n');
-  const answer = execFileSync(PROGRAM, ['score', '--model', MODEL], { cwd: ROOT, input: lines, encoding: 'utf8' });
+  const answer = execFileSync(PROGRAM, ['score', '--model', model], { cwd: ROOT, input: lines, encoding: 'utf8' });
   return answer.trim().split('\n').map((line) => JSON.parse(line).score);
 }

@@ -96,8 +96,7 @@ const HEADER: &str = "\
 type                     | cases | max      | rms      | simulation      | bounds          |
                          |       | error    | error    | rms / max       | rms / max       |";
 
-/// candle rounds activations per 256 values for K types, and per 32 for the others. (Q8_0
-/// goes per 256 too on processors with VNNI instructions, which the factors leave room for.)
+/// candle rounds activations per 256 values for K types, and per 32 for the others.
 fn rounding_block(kind: &str) -> usize {
     if kind.contains("_k") { 256 } else { 32 }
 }
