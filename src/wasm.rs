@@ -78,6 +78,7 @@ impl Engine {
         let value: serde_json::Value = serde_wasm_bindgen::from_value(request)
             .map_err(|e| throw(Error::shape("request", e.to_string())))?;
         let request = RerankRequest::from_json(&value).map_err(throw)?;
+        request.check_model(&[&self.0.info().name]).map_err(throw)?;
         let job = self.0.start(&request).map_err(throw)?;
         Ok(EngineJob { request, job })
     }

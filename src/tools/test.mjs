@@ -1,8 +1,9 @@
 /** `npm test`: installs what the tests need and runs them; with a name, only that part. */
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { WASM, buildNative, buildPackage } from './build.mjs';
 import { assemblePage } from './page.mjs';
-import { Failure, run, script, step } from './run.mjs';
+import { Failure, ROOT, run, script, step } from './run.mjs';
 import { ensureChromium, ensureLlama, ensurePackages, ensureWasmTools, requireCompilers } from './toolchain.mjs';
 
 /** In the order that finds a fault soonest; later parts use what earlier ones built. */
@@ -44,7 +45,11 @@ async function rust() {
 async function wasm() {
   await ensureWasmTools();
   step('testing the crate in WebAssembly');
-  await run('cargo', ['test', '--test', 'wasm', ...WASM]);
+  // The runner writes CommonJS into a temporary folder, where a package.json further up may say otherwise.
+  const folder = join(ROOT, 'target/wasm-test');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n');
+  await run('cargo', ['test', '--test', 'wasm', ...WASM], { TMPDIR: folder });
 }
 
 /** The packed package on the served page, in Chromium. */

@@ -107,6 +107,23 @@ impl RerankRequest {
         }
         Ok(())
     }
+
+    /// Checks that the model asked for, if any, is one of `loaded`: in any
+    /// case, with or without the `owner/` that clients put before it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`].
+    pub fn check_model(&self, loaded: &[&str]) -> Result<()> {
+        let Some(asked) = &self.model else { return Ok(()) };
+        if loaded.iter().any(|name| last_part(name).eq_ignore_ascii_case(last_part(asked))) {
+            return Ok(());
+        }
+        Err(Error::UnknownModel { asked: asked.clone(), loaded: loaded.join(", ") })
+    }
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name).trim()
 }
 
 /// The first of `names` that is there and not null. Two synonyms at once are refused.

@@ -1,5 +1,5 @@
 //! Margins against candle-transformers' `quantized_qwen3`, which shares our
-//! matrix products, but none of the code around them.
+//! quantized types, but none of the code around them.
 
 use std::io::Cursor;
 
@@ -13,10 +13,10 @@ use crate::margins::Errors;
 
 /// Bound for f32 files, where both sum the same products in another order.
 const EXACT: f64 = 2e-3;
-/// Bound for quantised files. Both round activations alike, but candle scores with
-/// the output matrix, whose product rounds the last hidden state once more, and
-/// an activation that lies between two steps may fall to either side.
-const ROUNDED: f64 = 0.15;
+/// Bound on the root mean square for quantised files, as a multiple of what rounding
+/// activations costs: candle rounds the last hidden state once more, and Q8_0 more
+/// coarsely on processors with VNNI, so that the errors of the two may be independent.
+const ROUNDED: f64 = 2.0;
 
 /// candle's model of a file.
 fn candle_model(file: &[u8]) -> ModelWeights {
@@ -65,7 +65,9 @@ fn compare(model: &Model) -> Errors {
 #[test]
 fn margins_agree_with_candle_transformers() {
     println!("\n|margin - candle-transformers'|");
-    println!("type    | shape        | cases | max error | rms error | bound");
+    println!(
+        "type    | shape        | cases | max error | rms error | bound (f32: max, others: rms)"
+    );
     let mut broken = Vec::new();
     for model in &GOLDEN.models {
         let chosen = ["plain", "tied head", "untied head"].contains(&&model.shape[..])
@@ -75,13 +77,15 @@ fn margins_agree_with_candle_transformers() {
             continue;
         }
         let errors = compare(model);
-        let bound = if model.kind == "f32" { EXACT } else { ROUNDED };
+        let simulated = model.simulation.values().map(|s| ROUNDED * s.rms).reduce(f64::max);
         let (kind, shape, rms) = (&model.kind, &model.shape, errors.rms());
         println!(
-            "{kind:7} | {shape:12} | {:5} | {:9.6} | {rms:9.6} | {bound}",
-            errors.cases, errors.max
+            "{kind:7} | {shape:12} | {:5} | {:9.6} | {rms:9.6} | {:.4}",
+            errors.cases,
+            errors.max,
+            simulated.unwrap_or(EXACT)
         );
-        if errors.max > bound {
+        if simulated.map_or(errors.max > EXACT, |bound| rms > bound) {
             broken.push(format!("{kind} {shape}"));
         }
     }

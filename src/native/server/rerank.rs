@@ -59,25 +59,14 @@ fn warnings(ranking: &Ranking) -> AppendHeaders<Vec<(HeaderName, HeaderValue)>> 
 impl Served {
     fn read(&self, body: &serde_json::Value) -> Result<RerankRequest, Error> {
         let request = RerankRequest::from_json(body)?;
-        if let Some(asked) = &request.model {
-            self.check_name(asked)?;
-        }
-        Ok(request)
-    }
-
-    /// Any of the model's names will do, in any case, with or without the
-    /// `owner/` that clients put before it.
-    fn check_name(&self, asked: &str) -> Result<(), Error> {
         let mut names = vec![self.reranker.info().name.as_str()];
         for alias in &self.options.aliases {
             if !names.contains(&alias.as_str()) {
                 names.push(alias);
             }
         }
-        if names.iter().any(|name| last_part(name).eq_ignore_ascii_case(last_part(asked))) {
-            return Ok(());
-        }
-        Err(Error::UnknownModel { asked: asked.to_string(), loaded: names.join(", ") })
+        request.check_model(&names)?;
+        Ok(request)
     }
 
     /// Waits for the model and ranks; the request comes back with its answer.
@@ -89,10 +78,6 @@ impl Served {
         };
         Ok(self.queue.run(work).await??)
     }
-}
-
-fn last_part(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name).trim()
 }
 
 /// Ranks step by step, so that a client that left does not hold up the others.
