@@ -42,7 +42,9 @@ export async function ensurePackages() {
 export async function ensureLlama() {
   const manifest = join(ROOT, LLAMA, 'node_modules/node-llama-cpp/package.json');
   if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === LLAMA_VERSION) return;
-  const platform = { darwin: 'mac', win32: 'win' }[process.platform] ?? process.platform;
+  /** @type {Record<string, string>} */
+  const renamed = { darwin: 'mac', win32: 'win' };
+  const platform = renamed[process.platform] ?? process.platform;
   const metal = platform === 'mac' && process.arch === 'arm64' ? '-metal' : '';
   const library = `@node-llama-cpp/${platform}-${process.arch}${metal}`;
   step(`installing node-llama-cpp ${LLAMA_VERSION}`);
