@@ -10,7 +10,7 @@ pub fn silu_mul(gate: &mut [f32], up: &[f32]) {
     assert_eq!(gate.len(), up.len());
     for_each_chunk(gate, CHUNK, |index, gate| {
         for (gate, up) in gate.iter_mut().zip(&up[index * CHUNK..]) {
-            *gate = *gate / (1.0 + (-*gate).exp()) * up;
+            *gate = *gate / (1.0 + libm::expf(-*gate)) * up;
         }
     });
 }

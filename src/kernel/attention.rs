@@ -85,7 +85,7 @@ fn attend(
     let highest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;
     for weight in weights.iter_mut() {
-        *weight = (*weight - highest).exp();
+        *weight = libm::expf(*weight - highest);
         sum += *weight;
     }
     out.fill(0.0);

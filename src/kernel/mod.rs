@@ -30,6 +30,10 @@ fn for_each_chunk(data: &mut [f32], size: usize, work: impl Fn(usize, &mut [f32]
     data.chunks_mut(size).enumerate().for_each(|(index, chunk)| work(index, chunk));
 }
 
+/// Tokens whose sums the matrix product keeps in registers: WebAssembly has 16
+/// of 4 values, other machines more or wider ones. Results do not depend on it.
+const TOKENS: usize = if cfg!(target_arch = "wasm32") { 2 } else { 6 };
+
 /// Lanes that sums run in, so that the compiler may use vector registers:
 /// float addition is not associative, so it never reorders a plain sum itself.
 const LANES: usize = 16;

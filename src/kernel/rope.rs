@@ -19,8 +19,8 @@ impl Rope {
     pub fn new(positions: std::ops::Range<usize>, head_dim: usize, theta: f64) -> Self {
         let half = head_dim / 2;
         let frequencies: Vec<f32> =
-            (0..half).map(|i| theta.powf(-2.0 * i as f64 / head_dim as f64) as f32).collect();
-        let entry = |angle: f32| (f64::from(angle).cos() as f32, f64::from(angle).sin() as f32);
+            (0..half).map(|i| libm::pow(theta, -2.0 * i as f64 / head_dim as f64) as f32).collect();
+        let entry = |angle: f32| (libm::cos(angle.into()) as f32, libm::sin(angle.into()) as f32);
         let table = positions
             .clone()
             .flat_map(|position| frequencies.iter().map(move |f| entry(position as f32 * f)))

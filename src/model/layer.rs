@@ -5,7 +5,6 @@
 //! token, then [`Layer::update`] for the rows that the next layer needs.
 
 use super::config::Config;
-use crate::Result;
 use crate::kernel::{self, KeysValues, Linear, Query, Rope};
 
 /// Rows that go through a layer at once, which bounds scratch memory.
@@ -46,9 +45,6 @@ impl Place<'_> {
 impl Layer {
     /// Keys and values, each `[tokens, kv_heads, head_dim]`, of `hidden`
     /// `[tokens, hidden]`; appended to the two vectors.
-    ///
-    /// # Errors
-    /// If a matrix product fails.
     pub fn keys_values(
         &self,
         config: &Config,
@@ -56,24 +52,20 @@ impl Layer {
         place: &Place<'_>,
         keys: &mut Vec<f32>,
         values: &mut Vec<f32>,
-    ) -> Result<()> {
+    ) {
         for (chunk, hidden) in hidden.chunks(ROWS * config.hidden_size).enumerate() {
             let mut x = hidden.to_vec();
             kernel::rms_norm(&mut x, &self.attn_norm, config.rms_norm_eps as f32);
-            let mut k = self.attn_k.forward(&x)?;
+            let mut k = self.attn_k.forward(&x);
             kernel::rms_norm(&mut k, &self.attn_k_norm, config.rms_norm_eps as f32);
             place.rope.apply(&mut k, config.kv_heads, |row| place.position(chunk * ROWS + row));
             keys.extend_from_slice(&k);
-            values.extend_from_slice(&self.attn_v.forward(&x)?);
+            values.extend_from_slice(&self.attn_v.forward(&x));
         }
-        Ok(())
     }
 
     /// Carries `hidden` `[rows, hidden]`, the tokens that `place` names,
     /// through the layer.
-    ///
-    /// # Errors
-    /// If a matrix product fails.
     pub fn update(
         &self,
         config: &Config,
@@ -81,12 +73,11 @@ impl Layer {
         place: &Place<'_>,
         prefix: KeysValues<'_>,
         own: KeysValues<'_>,
-    ) -> Result<()> {
+    ) {
         for (chunk, hidden) in hidden.chunks_mut(ROWS * config.hidden_size).enumerate() {
-            self.attend(config, hidden, place, chunk * ROWS, prefix, own)?;
-            self.feed_forward(config, hidden)?;
+            self.attend(config, hidden, place, chunk * ROWS, prefix, own);
+            self.feed_forward(config, hidden);
         }
-        Ok(())
     }
 
     fn attend(
@@ -97,27 +88,25 @@ impl Layer {
         first: usize,
         prefix: KeysValues<'_>,
         own: KeysValues<'_>,
-    ) -> Result<()> {
+    ) {
         let eps = config.rms_norm_eps as f32;
         let mut x = hidden.to_vec();
         kernel::rms_norm(&mut x, &self.attn_norm, eps);
-        let mut q = self.attn_q.forward(&x)?;
+        let mut q = self.attn_q.forward(&x);
         kernel::rms_norm(&mut q, &self.attn_q_norm, eps);
         place.rope.apply(&mut q, config.heads, |row| place.position(first + row));
         let rows = &place.rows[first..first + hidden.len() / config.hidden_size];
         let mut out = vec![0.0; q.len()];
         kernel::attention(config.heads(), &q, rows, prefix, own, &mut out);
-        add(hidden, &self.attn_output.forward(&out)?);
-        Ok(())
+        add(hidden, &self.attn_output.forward(&out));
     }
 
-    fn feed_forward(&self, config: &Config, hidden: &mut [f32]) -> Result<()> {
+    fn feed_forward(&self, config: &Config, hidden: &mut [f32]) {
         let mut x = hidden.to_vec();
         kernel::rms_norm(&mut x, &self.ffn_norm, config.rms_norm_eps as f32);
-        let mut gate = self.ffn_gate.forward(&x)?;
-        kernel::silu_mul(&mut gate, &self.ffn_up.forward(&x)?);
-        add(hidden, &self.ffn_down.forward(&gate)?);
-        Ok(())
+        let mut gate = self.ffn_gate.forward(&x);
+        kernel::silu_mul(&mut gate, &self.ffn_up.forward(&x));
+        add(hidden, &self.ffn_down.forward(&gate));
     }
 }
 

@@ -76,11 +76,8 @@ impl Pass {
     }
 
     /// Runs one layer; `true` while there are more.
-    ///
-    /// # Errors
-    /// If a matrix product fails.
-    pub fn step(&mut self, model: &Model) -> Result<bool> {
-        let Some(layer) = model.layers.get(self.layer) else { return Ok(false) };
+    pub fn step(&mut self, model: &Model) -> bool {
+        let Some(layer) = model.layers.get(self.layer) else { return false };
         let is_last = self.layer + 1 == model.layers.len();
         let config = &model.config;
         let empty = KeysValues { keys: &[], values: &[] };
@@ -90,7 +87,7 @@ impl Pass {
         };
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         let place = Place { rows: &self.rows, offset, rope: &self.rope };
-        layer.keys_values(config, &self.hidden, &place, &mut keys, &mut values)?;
+        layer.keys_values(config, &self.hidden, &place, &mut keys, &mut values);
         if is_last {
             // Of the last layer, only documents' last tokens are read; of a prefix, none.
             let keep = if matches!(self.goal, Goal::Prefix(_)) { &[][..] } else { &self.last };
@@ -100,12 +97,12 @@ impl Pass {
         }
         let place = Place { rows: &self.rows, offset, rope: &self.rope };
         let own = KeysValues { keys: &keys, values: &values };
-        layer.update(config, &mut self.hidden, &place, prefix, own)?;
+        layer.update(config, &mut self.hidden, &place, prefix, own);
         if let Goal::Prefix(prefix) = &mut self.goal {
             prefix.layers.push((keys, values));
         }
         self.layer += 1;
-        Ok(!is_last)
+        !is_last
     }
 
     /// The prefix that a finished pass of [`Pass::prefix`] filled.

@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::io::{Read, Seek};
 
 use candle_core::Device;
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::quantized::{QStorage, QTensor};
 
 use super::config::Config;
 use super::head::EMBEDDING;
 use super::layer::Layer;
-use crate::gguf::{Reader, TensorInfo};
+use crate::gguf::Reader;
 use crate::kernel::Linear;
 use crate::{Error, LoadProgress, Result};
 
@@ -63,7 +63,6 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
             return Err(Error::model(EMBEDDING, reason));
         }
         let mut total = embedding.size;
-        let mut memory = embedding.size;
         for layer in 0..config.layers {
             for (name, shape) in layer_shapes(config) {
                 let name = format!("blk.{layer}.{name}.weight");
@@ -73,10 +72,9 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
                     return Err(Error::model(name, reason));
                 }
                 total += info.size;
-                memory += size_in_memory(info);
             }
         }
-        check_memory(memory)?;
+        check_memory(total)?;
         let state = LoadProgress { bytes: 0, total };
         progress(state);
         Ok(Self { reader, config, progress, state })
@@ -122,7 +120,7 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
             unreachable!("shapes have been checked: bug");
         };
         self.report(name)?;
-        Linear::new(blocks, outputs, inputs)
+        Ok(Linear::new(blocks, outputs, inputs))
     }
 
     fn vector(&mut self, name: &str) -> Result<Vec<f32>> {
@@ -139,14 +137,6 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
         self.state.bytes += self.reader.info(name)?.size;
         (self.progress)(self.state);
         Ok(())
-    }
-}
-
-/// Bytes that a matrix takes once loaded: floating-point types become f32.
-fn size_in_memory(info: &TensorInfo) -> u64 {
-    match info.dtype {
-        GgmlDType::F16 | GgmlDType::BF16 => info.size * 2,
-        _ => info.size,
     }
 }
 

@@ -13,8 +13,7 @@ import { openPackage } from './package.mjs';
 const FOLDER = 'target/large';
 
 /**
- * @typedef {{ type: string, seed: number, bytes: number, sets: string[],
- *   simulation: Record<string, { rms: number }> }} Model
+ * @typedef {{ type: string, seed: number, bytes: number, sets: string[] }} Model
  * @typedef {{ set: string, query: string, documents: string[] }} Request
  */
 
@@ -32,7 +31,7 @@ after(() => session?.stop());
 /** The log-odds of a probability. */
 const margin = (/** @type {number} */ score) => Math.log(score / (1 - score));
 
-for (const { type, seed, bytes, sets, simulation } of golden.large) {
+for (const { type, seed, bytes, sets } of golden.large) {
   test(`0.6B shape, ${type}: margins in Chromium are the native ones`, async (t) => {
     const file = `${FOLDER}/0.6b-${type}.gguf`;
     const random = ['random', '--shape', '0.6b', '--type', type, '--seed', String(seed), file];
@@ -63,10 +62,9 @@ for (const { type, seed, bytes, sets, simulation } of golden.large) {
       const native = nativeScores(query, documents, file);
       const differences = scores.map((score, i) => Math.abs(margin(score) - margin(native[i] ?? Number.NaN)));
       const largest = Math.max(...differences);
-      // K types are rounded per 256 values.
-      const bound = simulation[type.includes('_k') ? '256' : '32']?.rms ?? 0;
-      t.diagnostic(`${documents.length} documents in ${seconds.toFixed(1)} s; largest difference ${largest}, bound ${bound}`);
-      assert.ok(largest <= bound, `${largest} > ${bound}`);
+      t.diagnostic(`${documents.length} documents in ${seconds.toFixed(1)} s; largest difference ${largest}`);
+      // The same sums in the same order; only the log-odds of a printed score round.
+      assert.ok(largest <= 1e-9, `${largest}`);
     }
     await page.evaluate(() => window.reranker.dispose());
     await page.close();
