@@ -1,9 +1,10 @@
 //! The few hot operations of the model, on plain slices.
 //!
 //! Matrices are row-major; a token's values lie together. Each function states
-//! its shapes and asserts them, so that all are safe to call. The matrix
-//! product is candle's quantized one; the rest is written here. How work is
-//! split over threads is decided in this file alone.
+//! its shapes and asserts them, so that all are safe to call. Sums run in one
+//! fixed order and transcendental functions are `libm`'s, so that every machine
+//! computes the same scores to the last bit. What depends on the platform is
+//! decided in this file alone.
 
 mod activation;
 mod attention;

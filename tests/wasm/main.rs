@@ -13,9 +13,6 @@ const MODEL: &[u8] = include_bytes!("../../models/qwen3-rerank-untrained.gguf");
 /// Written by `node tests/fixtures/untrained.mjs` with the native program.
 const NATIVE: &str = include_str!("../fixtures/untrained.json");
 
-/// Largest difference of margins that rounding may cause on this model.
-const BOUND: f32 = 1e-3;
-
 #[derive(Deserialize)]
 struct Case {
     query: String,
