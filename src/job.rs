@@ -36,6 +36,8 @@ pub struct Job {
     /// By sequence: number of documents that it stands for.
     copies: Vec<usize>,
     done: usize,
+    /// Tokens that went into passes so far.
+    evaluated: usize,
 }
 
 enum State {
@@ -64,7 +66,17 @@ impl Job {
         batches.reverse();
         let prefix = State::Missing(prompts.shared.clone());
         let top_n = request.top_n;
-        Self { prompts, top_n, batches, prefix, pass: None, margins: vec![], copies, done: 0 }
+        Self {
+            prompts,
+            top_n,
+            batches,
+            prefix,
+            pass: None,
+            margins: vec![],
+            copies,
+            done: 0,
+            evaluated: 0,
+        }
     }
 
     /// Runs one layer of one batch; `None` once all documents are scored.
@@ -72,12 +84,18 @@ impl Job {
     /// # Errors
     /// [`Error::InvalidModel`] if the text needs an embedding that the file
     /// lacks; [`Error::Tensor`] if candle fails. The job is then of no more use.
+    ///
+    /// # Panics
+    /// If `reranker` is another than the job started on, of other sizes.
     pub fn step(&mut self, reranker: &Reranker) -> Result<Option<Progress>> {
         let model = reranker.model();
         let mut pass = match self.pass.take() {
             Some(pass) => pass,
             None => match self.next_pass(model)? {
-                Some(pass) => pass,
+                Some(pass) => {
+                    self.evaluated += pass.tokens();
+                    pass
+                }
                 None => return Ok(None),
             },
         };
@@ -126,8 +144,7 @@ impl Job {
         let shared = self.prompts.shared.len();
         let length = |sequence: usize| shared + self.prompts.sequences[sequence].len();
         let mut results = Vec::with_capacity(self.prompts.documents.len());
-        let mut usage = Usage { prompt_tokens: 0, evaluated_tokens: shared };
-        usage.evaluated_tokens += self.prompts.sequences.iter().map(Vec::len).sum::<usize>();
+        let mut usage = Usage { prompt_tokens: 0, evaluated_tokens: self.evaluated };
         for (index, &(sequence, truncated)) in self.prompts.documents.iter().enumerate() {
             usage.prompt_tokens += length(sequence);
             let score = Score::new(self.margins[sequence], length(sequence), truncated)

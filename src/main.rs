@@ -8,7 +8,8 @@ use qwen3_rerank::native::cli::{Cli, is_closed_pipe};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(threads) = cli.threads {
-        set_threads(threads);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build_global().expect("no work has started the pool yet: bug");
     }
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -32,12 +33,4 @@ fn describe(error: &anyhow::Error) -> String {
         }
     }
     text.replace('\n', " ")
-}
-
-/// Sizes rayon's pool and candle's, which read this variable when first used
-/// and offer no other way that covers both.
-#[allow(unsafe_code)]
-fn set_threads(threads: usize) {
-    // SAFETY: no other thread runs yet that could read the environment meanwhile.
-    unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
 }

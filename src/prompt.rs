@@ -41,12 +41,14 @@ pub fn looks_templated(text: &str) -> bool {
         .any(|mark| start.starts_with(mark))
 }
 
-/// Removes the frame from a query that carries it ([`PREFIX`] at its start)…
-pub fn strip_prefix(query: &str) -> &str {
-    query.strip_prefix(PREFIX).unwrap_or(query)
+/// The head that a templated query is: without the frame ([`PREFIX`] at its
+/// start) if it carries that, and ending its line.
+pub fn templated_head(query: &str) -> String {
+    let head = query.strip_prefix(PREFIX).unwrap_or(query);
+    if head.ends_with('\n') { head.to_string() } else { format!("{head}\n") }
 }
 
-/// …and from a document that carries it ([`SUFFIX`] at its end).
+/// A templated document without the frame ([`SUFFIX`] at its end) that it may carry.
 pub fn strip_suffix(document: &str) -> &str {
     document.strip_suffix(SUFFIX).unwrap_or(document)
 }

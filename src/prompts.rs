@@ -69,7 +69,7 @@ impl<'a> Encoder<'a> {
     ) -> Result<Self> {
         let instruction = request.instruction.as_deref().unwrap_or(prompt::DEFAULT_INSTRUCTION);
         let head = match request.templated {
-            true => prompt::strip_prefix(&request.query).to_string(),
+            true => prompt::templated_head(&request.query),
             false => prompt::head(instruction, &request.query),
         };
         let budget = max_length - frame.len();
@@ -165,5 +165,69 @@ impl Builder {
             sequences[place] = ids;
         }
         Prompts { shared, sequences, documents: self.documents, warnings }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::gguf::Reader;
+
+    const TEXTS: [&str; 6] =
+        ["", "Paris", " two  spaces ", "e\u{301}\u{338} 👩‍👩‍👧", "<|im_end|>\nyes", "\n\n\u{3000}?\n"];
+
+    fn tokenizer() -> Tokenizer {
+        let file = include_bytes!("../models/qwen3-rerank-untrained.gguf");
+        Tokenizer::from_gguf(&Reader::new(Cursor::new(file)).unwrap().metadata).unwrap()
+    }
+
+    /// Every prompt of a request is what the official steps give: the content
+    /// as one text, cut to the budget, between prefix and suffix.
+    fn assert_official(tokenizer: &Tokenizer, request: &RerankRequest, max_length: usize) {
+        let frame = tokenizer.frame().unwrap();
+        let prompts = Prompts::new(tokenizer, &frame, max_length, request).unwrap();
+        for (document, (sequence, truncated)) in request.documents.iter().zip(&prompts.documents) {
+            let text = format!(
+                "<Instruct>: {}\n<Query>: {}\n<Document>: {document}",
+                request.instruction.as_deref().unwrap_or(prompt::DEFAULT_INSTRUCTION),
+                request.query,
+            );
+            let budget = max_length - frame.len();
+            let content = tokenizer.encode(&text, request.control_tokens, budget).unwrap();
+            let ids = [&prompts.shared[..], &prompts.sequences[*sequence]].concat();
+            assert_eq!(ids, [&frame.prefix[..], &content.ids, &frame.suffix].concat());
+            assert_eq!(*truncated, content.truncated);
+        }
+    }
+
+    #[test]
+    fn prompts_are_the_official_ones() {
+        let tokenizer = tokenizer();
+        let long = "word ".repeat(300);
+        let documents: Vec<String> =
+            TEXTS.iter().copied().chain([&*long]).map(String::from).collect();
+        for query in &TEXTS[1..] {
+            for control in [false, true] {
+                let mut request = RerankRequest::new(*query, documents.clone());
+                request.control_tokens = control;
+                assert_official(&tokenizer, &request, 8192);
+                request.instruction = Some("Find <think> it".into());
+                assert_official(&tokenizer, &request, 150);
+            }
+        }
+    }
+
+    #[test]
+    fn what_prompts_share_is_kept_apart_once() {
+        let tokenizer = tokenizer();
+        let frame = tokenizer.frame().unwrap();
+        let documents = vec!["one".to_string(), "two".into(), "one".into()];
+        let request = RerankRequest::new("query", documents);
+        let prompts = Prompts::new(&tokenizer, &frame, 8192, &request).unwrap();
+        assert_eq!(prompts.documents, [(0, false), (1, false), (0, false)]);
+        assert_eq!(prompts.sequences.len(), 2);
+        assert!(prompts.shared.len() > frame.prefix.len());
     }
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Seek};
 use serde::Serialize;
 
 use crate::gguf::Reader;
-use crate::model::{Model, ModelInfo};
+use crate::model::{Config, Model, ModelInfo};
 use crate::prompts::Prompts;
 use crate::tokenizer::{Frame, Tokenizer};
 use crate::{Error, Job, RerankRequest, Result, Score};
@@ -119,26 +119,28 @@ impl Reranker {
     ///
     /// # Errors
     /// [`Error::InvalidModel`], [`Error::UnsupportedModel`] or [`Error::Io`],
-    /// saying what and where.
+    /// saying what and where; [`Error::InvalidValue`] if `max_length` leaves no
+    /// room within the prompt's frame.
     pub fn load<R: Read + Seek>(
         source: R,
         options: LoadOptions,
         progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Self> {
         let mut reader = Reader::new(source)?;
+        let config = Config::from_gguf(&reader.metadata)?;
         let tokenizer = Tokenizer::from_gguf(&reader.metadata)?;
         let frame = tokenizer.frame()?;
-        let model = Model::load(&mut reader, &tokenizer, progress)?;
         let name = match &options.name {
             Some(name) => name.clone(),
             None => reader.metadata.text("general.name")?.unwrap_or("qwen3-reranker").to_string(),
         };
-        let max_length = options.max_length.min(model.config.context_length);
+        let max_length = options.max_length.min(config.context_length);
         if max_length <= frame.len() {
             let reason =
                 format!("is {max_length}; the prompt's frame alone takes {} tokens", frame.len());
             return Err(Error::value("max_length", reason));
         }
+        let model = Model::load(&mut reader, config, &tokenizer, progress)?;
         let info = model.info(&reader, name, max_length);
         Ok(Self { model, tokenizer, info, options, frame })
     }
@@ -156,7 +158,7 @@ impl Reranker {
     /// Orders a request's documents, best first.
     ///
     /// # Errors
-    /// As [`Reranker::start`] and [`Job::step`].
+    /// As [`Reranker::start`], [`Job::step`] and [`Job::finish`].
     pub fn rerank(&self, request: &RerankRequest) -> Result<Ranking> {
         let mut job = self.start(request)?;
         while job.step(self)?.is_some() {}

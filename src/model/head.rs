@@ -62,13 +62,23 @@ impl Rows {
     /// Chooses, reads and checks the head of a file.
     ///
     /// # Errors
-    /// [`Error::InvalidModel`] if the rows are missing, zero, equal or not finite.
-    pub fn read<R: Read + Seek>(reader: &mut Reader<R>, tokenizer: &Tokenizer) -> Result<Self> {
+    /// [`Error::InvalidModel`] if the rows are missing, not `hidden_size` wide,
+    /// zero, equal or not finite.
+    pub fn read<R: Read + Seek>(
+        reader: &mut Reader<R>,
+        tokenizer: &Tokenizer,
+        hidden_size: usize,
+    ) -> Result<Self> {
         let ids = (tokenizer.single_id(prompt::YES)?, tokenizer.single_id(prompt::NO)?);
         let (words, tensor) = match reader.tensors.contains_key(OUTPUT) {
             true => (Head::Output, OUTPUT),
             false => (Head::TiedEmbedding, EMBEDDING),
         };
+        let dims = &reader.info(tensor)?.dims;
+        if dims.len() != 2 || dims[1] != hidden_size {
+            let reason = format!("has shape {dims:?}; must be [vocabulary, {hidden_size}]");
+            return Err(Error::model(tensor, reason));
+        }
         let yes = read_row(reader, tensor, ids.0 as usize)?;
         let no = read_row(reader, tensor, ids.1 as usize)?;
         let rows = Self { head: words, yes, no, warnings: Vec::new() };

@@ -18,12 +18,12 @@ use serde::Serialize;
 
 pub use config::Config;
 pub use head::Head;
+pub(crate) use head::Rows;
 pub use pass::{Pass, Prefix};
 
 use crate::gguf::{Reader, type_name};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, LoadProgress, Result, kernel};
-use head::Rows;
 use layer::Layer;
 use weights::Weights;
 
@@ -68,10 +68,10 @@ impl Model {
     /// [`Error::InvalidModel`] or [`Error::UnsupportedModel`] saying what and where.
     pub fn load<R: Read + Seek>(
         reader: &mut Reader<R>,
+        config: Config,
         tokenizer: &Tokenizer,
         progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Self> {
-        let config = Config::from_gguf(&reader.metadata)?;
         let vocabulary = reader.info(head::EMBEDDING)?.dims[0];
         if tokenizer.vocabulary_size() > vocabulary {
             let reason = format!(
@@ -82,7 +82,7 @@ impl Model {
         }
         let mut weights = Weights::new(reader, &config, progress)?;
         let output_norm = weights.output_norm()?;
-        let rows = Rows::read(weights.reader, tokenizer)?;
+        let rows = Rows::read(weights.reader, tokenizer, config.hidden_size)?;
         let embedding = weights.embedding()?;
         let layers = (0..config.layers).map(|i| weights.layer(i)).collect::<Result<_>>()?;
         Ok(Self { config, embedding, layers, output_norm, rows })

@@ -75,6 +75,11 @@ impl Pass {
         Ok(Self { goal, rope, hidden, rows, last, layer: 0 })
     }
 
+    /// Tokens that still go through layers; before the last, all of the pass.
+    pub fn tokens(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Runs one layer; `true` while there are more.
     pub fn step(&mut self, model: &Model) -> bool {
         let Some(layer) = model.layers.get(self.layer) else { return false };

@@ -2,6 +2,7 @@
 //! of a rerank file, and every tensor under its GGUF and its checkpoint name.
 
 use crate::gguf::Value;
+use crate::model::Config;
 use crate::prompt;
 
 /// The scoring head: row 0 for "yes", row 1 for "no".
@@ -48,6 +49,22 @@ pub struct Weight {
 }
 
 impl Architecture {
+    /// The dimensions of a model that could be loaded.
+    pub fn from_config(config: &Config, tied: bool) -> Self {
+        Self {
+            layers: config.layers,
+            hidden: config.hidden_size,
+            ffn: config.ffn_size,
+            heads: config.heads,
+            kv_heads: config.kv_heads,
+            head_dim: config.head_dim,
+            tied,
+            context: config.context_length,
+            rope_base: config.rope_theta as f32,
+            norm_eps: config.rms_norm_eps as f32,
+        }
+    }
+
     /// All tensors of a model with `rows` rows in its vocabulary, in the order
     /// of llama.cpp's files; `cls.output.weight`, which no checkpoint has, aside.
     pub fn weights(&self, rows: usize) -> Vec<Weight> {

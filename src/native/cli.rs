@@ -24,7 +24,7 @@ Errors go to stderr; the exit code is 2 for wrong arguments and 1 for all else."
 #[derive(Debug, Parser)]
 #[command(name = "qwen3-rerank", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
-    /// Threads that compute [default: one for each physical core]
+    /// Threads that compute [default: one for each processor]
     #[arg(long, global = true, value_name = "N", value_parser = parse_threads)]
     pub threads: Option<usize>,
     #[command(subcommand)]

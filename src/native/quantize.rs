@@ -12,7 +12,7 @@ use super::architecture::{CLS, EMBEDDING, OUTPUT};
 use super::encode::{Progress, dequantize, encode, quantize};
 use super::file_type::{FileType, fallback};
 use super::partial_file::PartialFile;
-use super::source::Source;
+use super::source::{HeadRows, Source};
 use crate::gguf::{TensorPlan, Writer, type_name};
 use crate::{Error, Result};
 
@@ -87,7 +87,7 @@ fn convert<W: Write>(
             done += bytes;
             progress(done, report.bytes);
         };
-        if plan.name == CLS && !source.has_cls() {
+        if plan.name == CLS {
             head(source, &mut writer, written)?;
         } else {
             report.requantized += usize::from(tensor(source, &mut writer, plan, written)?);
@@ -151,17 +151,28 @@ fn tensor<W: Write>(
     Ok(blocks && stored != *dtype)
 }
 
-/// Writes the head: the rows of "yes" and "no" of the source's own head.
+/// Writes the head: the rows of "yes" and "no", in this order.
 fn head<W: Write>(
     source: &mut Source,
     writer: &mut Writer<W>,
     mut written: impl FnMut(u64),
 ) -> Result<()> {
+    let answers = match &source.head {
+        HeadRows::At(answers) => *answers,
+        HeadRows::Read(rows) => {
+            for row in [&rows.yes, &rows.no] {
+                let data: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+                writer.append(CLS, &data)?;
+                written(data.len() as u64);
+            }
+            return Ok(());
+        }
+    };
     let hidden = source.architecture.hidden;
     let name = if source.architecture.tied { EMBEDDING } else { OUTPUT };
     let stored = source.dtype(name, &[source.rows, hidden])?;
     let row_bytes = hidden / stored.block_size() * stored.type_size();
-    for row in source.answers {
+    for row in answers {
         let data = source.bytes(name, (row * row_bytes) as u64, row_bytes)?;
         let data = quantize(name, dequantize(data, hidden, stored)?, hidden, GgmlDType::F32)?;
         writer.append(CLS, &data)?;

@@ -9,7 +9,9 @@ use super::architecture::{Architecture, CLS, EMBEDDING, OUTPUT, checkpoint_name,
 use super::checkpoint::Checkpoint;
 use super::file_type::FileType;
 use super::vocabulary::Vocabulary;
-use crate::gguf::{Metadata, Reader, Value};
+use crate::gguf::{Reader, Value};
+use crate::model::{Config, Rows};
+use crate::tokenizer::Tokenizer;
 use crate::{Error, Result, prompt};
 
 /// Tensors of checkpoints and files that follow from others.
@@ -18,6 +20,14 @@ const IGNORED: [&str; 2] = ["rotary_emb.inv_freq", "rope_freqs.weight"];
 enum Kind {
     Checkpoint(Box<Checkpoint>),
     Gguf(Reader<File>),
+}
+
+/// Where the rows for "yes" and "no" are.
+pub enum HeadRows {
+    /// In the output matrix, at these two rows.
+    At([usize; 2]),
+    /// Here: chosen, checked and put in order.
+    Read(Box<Rows>),
 }
 
 /// A model to be read in parts.
@@ -29,8 +39,8 @@ pub struct Source {
     pub architecture: Architecture,
     /// Rows of its embedding.
     pub rows: usize,
-    /// Ids of the tokens "yes" and "no".
-    pub answers: [usize; 2],
+    /// Its scoring rows.
+    pub head: HeadRows,
     metadata: Vec<(String, Value)>,
 }
 
@@ -63,7 +73,7 @@ impl Source {
             paths: checkpoint.paths().map(Path::to_path_buf).collect(),
             architecture,
             rows,
-            answers: answers(|token| vocabulary.id(token))?,
+            head: HeadRows::At(answers(|token| vocabulary.id(token))?),
             metadata,
             kind: Kind::Checkpoint(Box::new(checkpoint)),
         })
@@ -71,19 +81,19 @@ impl Source {
 
     fn gguf(from: &Path) -> Result<Self> {
         let file = File::open(from).map_err(|e| Error::io(from.display().to_string(), e))?;
-        let reader = Reader::new(file)?;
+        let mut reader = Reader::new(file)?;
+        // As for loading, so that no file is written that would not load.
+        let config = Config::from_gguf(&reader.metadata)?;
+        let tokenizer = Tokenizer::from_gguf(&reader.metadata)?;
+        tokenizer.frame()?;
+        let head = Rows::read(&mut reader, &tokenizer, config.hidden_size)?;
         let tied = !reader.tensors.contains_key(OUTPUT);
-        let architecture = architecture(&reader.metadata, tied)?;
-        let tokens = reader.metadata.texts("tokenizer.ggml.tokens")?;
-        let tokens =
-            tokens.ok_or_else(|| Error::model("tokenizer.ggml.tokens", "the key is missing"))?;
-        let answers = answers(|token| tokens.iter().position(|each| *each == token))?;
         let rows = reader.info(EMBEDDING)?.dims[0];
         Ok(Self {
             paths: vec![from.to_path_buf()],
-            architecture,
+            architecture: Architecture::from_config(&config, tied),
             rows,
-            answers,
+            head: HeadRows::Read(Box::new(head)),
             metadata: reader.metadata.0.clone().into_iter().collect(),
             kind: Kind::Gguf(reader),
         })
@@ -105,7 +115,7 @@ impl Source {
         set("general.file_type", Value::U32(file_type.id()), true);
         set("general.quantization_version", Value::U32(2), true);
         for (key, value) in rerank_metadata() {
-            set(&key, value, key == "qwen3.pooling_type");
+            set(&key, value, key.starts_with("qwen3."));
         }
         // A GGUF source gives its keys in this order; equal models shall give equal files.
         metadata.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -193,41 +203,4 @@ fn answers(id: impl Fn(&str) -> Option<usize>) -> Result<[usize; 2]> {
         id(token).ok_or_else(|| Error::model("vocabulary", reason()))
     };
     Ok([find(prompt::YES)?, find(prompt::NO)?])
-}
-
-/// The dimensions that a GGUF file's metadata state.
-fn architecture(metadata: &Metadata, tied: bool) -> Result<Architecture> {
-    let architecture = metadata.text("general.architecture")?.unwrap_or("none");
-    if architecture != "qwen3" {
-        let reason = format!("the architecture is {architecture}; qwen3 is read");
-        return Err(Error::UnsupportedModel(reason));
-    }
-    if let Some(kind) = metadata.text("qwen3.rope.scaling.type")?.filter(|kind| *kind != "none") {
-        return Err(Error::UnsupportedModel(format!("rope scaling of type {kind}")));
-    }
-    let count = |key: &str| {
-        let key = format!("qwen3.{key}");
-        let count = metadata.count(&key)?.filter(|n| (1..=1 << 20).contains(n));
-        count.ok_or_else(|| Error::model(key, "is missing, or no count between 1 and 2^20"))
-    };
-    let (hidden, heads) = (count("embedding_length")?, count("attention.head_count")?);
-    let head_dim = match metadata.get("qwen3.attention.key_length") {
-        None => hidden / heads,
-        Some(_) => count("attention.key_length")?,
-    };
-    let number = |key: &str, default: f64| -> Result<f32> {
-        Ok(metadata.number(key)?.unwrap_or(default) as f32)
-    };
-    Ok(Architecture {
-        layers: count("block_count")?,
-        hidden,
-        ffn: count("feed_forward_length")?,
-        heads,
-        kv_heads: count("attention.head_count_kv")?,
-        head_dim,
-        tied,
-        context: count("context_length")?,
-        rope_base: number("qwen3.rope.freq_base", 1e6)?,
-        norm_eps: number("qwen3.attention.layer_norm_rms_epsilon", 1e-6)?,
-    })
 }

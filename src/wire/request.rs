@@ -32,8 +32,9 @@ pub struct RerankRequest {
     /// Read control tokens such as `<|im_end|>` in the texts as such, like the
     /// reference does. Off by default, so that a document cannot steer the model.
     pub control_tokens: bool,
-    /// The query already holds `<Instruct>: …\n<Query>: …` and the documents
-    /// `<Document>: …`: put them into the chat frame as they are.
+    /// The query already holds `<Instruct>: …\n<Query>: …\n` and the documents
+    /// `<Document>: …`: put them into the chat frame as they are (the query's
+    /// last line break may be left out, and either may carry the frame itself).
     pub templated: bool,
 }
 
@@ -171,7 +172,8 @@ fn count(fields: &Map<String, Value>, names: &[&'static str]) -> Result<Option<u
     };
     // JavaScript and some clients write whole numbers as 3.0.
     let whole = number.as_u64().or_else(|| {
-        number.as_f64().filter(|f| f.fract() == 0.0 && (1.0..=9e15).contains(f)).map(|f| f as u64)
+        // More than there can be is the same as all.
+        number.as_f64().filter(|f| f.fract() == 0.0 && *f >= 1.0).map(|f| f as u64)
     });
     match whole.map(usize::try_from) {
         Some(Ok(count)) if count > 0 => Ok(Some(count)),
@@ -240,17 +242,18 @@ mod tests {
     #[test]
     fn synonyms_are_read() {
         let request = RerankRequest::from_json(&json!({
-            "query": "q", "texts": ["a"], "top_k": 2.0, "instruct": "i", "return_text": false,
+            "query": "q", "texts": ["a"], "top_k": 2.0, "max_tokens_per_doc": 1e300, "instruct": "i", "return_text": false,
         }))
         .unwrap();
         assert_eq!(request.top_n, Some(2));
+        assert_eq!(request.max_tokens_per_doc, Some(usize::MAX));
         assert_eq!(request.instruction.as_deref(), Some("i"));
         assert!(!request.return_documents);
     }
 
     #[test]
     fn values_out_of_range_name_field_and_limit() {
-        for bad in [json!(0), json!(-1), json!(1.5), json!(f64::MAX)] {
+        for bad in [json!(0), json!(-1), json!(1.5)] {
             let (kind, message) = error(json!({"query": "q", "documents": ["a"], "top_n": bad}));
             assert_eq!(kind, "invalid_value");
             assert!(message.starts_with("top_n: ") && message.contains("at least 1"), "{message}");

@@ -2,6 +2,7 @@
 
 mod broken;
 mod cli;
+mod head;
 mod model;
 mod properties;
 mod quantize;

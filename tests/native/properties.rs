@@ -246,7 +246,10 @@ fn templated_input_is_reported_and_taken_as_it_is() {
     let field = |field: &str| Warning::AlreadyTemplated { field: field.into() };
     assert_eq!(twice.warnings, [field("query"), field("documents[0]")]);
     templated.templated = true;
+    let bare = templated.query.trim_end().to_string();
     assert!(RERANKER.rerank(&templated).unwrap().warnings.is_empty());
     let (a, b) = (margins(&RERANKER, &plain), margins(&RERANKER, &templated));
+    templated.query = bare;
+    assert_eq!(margins(&RERANKER, &templated), b, "the query's line may be left open");
     assert_eq!(a, b);
 }
