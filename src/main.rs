@@ -3,20 +3,23 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use qwen3_rerank::native::cli::{Cli, is_closed_pipe};
+use qwen3_rerank::native::cli::{Cli, is_closed_pipe, tell};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build_global().expect("no work has started the pool yet: bug");
+        if let Err(error) = pool.build_global() {
+            tell(&format!("error: --threads {threads}: {error}"));
+            return ExitCode::FAILURE;
+        }
     }
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         // As tools do that leave this to the default action of SIGPIPE, but quietly.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", describe(&error));
+            tell(&format!("error: {}", describe(&error)));
             ExitCode::FAILURE
         }
     }

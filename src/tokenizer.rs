@@ -27,6 +27,9 @@ const CONTROL: u64 = 3;
 const USER_DEFINED: u64 = 4;
 const UNUSED: u64 = 5;
 
+/// Bytes that are encoded whatever the limit.
+const SLACK: usize = 1 << 16;
+
 /// What a text became.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encoding {
@@ -65,6 +68,8 @@ pub struct Tokenizer {
     /// The letter that stands for each byte in the vocabulary.
     letters: [char; 256],
     vocabulary_size: usize,
+    /// Most bytes of text that one id stands for.
+    longest: usize,
 }
 
 impl Tokenizer {
@@ -125,7 +130,10 @@ impl Tokenizer {
         let bpe = BPE::new(vocabulary.into_iter().collect(), merges);
         let pattern = Regex::new(PATTERN).expect("the pattern is valid: bug");
         let control_pattern = control_pattern(&control)?;
-        Ok(Self { bpe, pattern, control_pattern, control, letters, vocabulary_size: tokens.len() })
+        // A letter of an ordinary token is a byte; that of a control token at least one.
+        let longest = tokens.iter().map(|token| token.len()).max().unwrap_or(1);
+        let vocabulary_size = tokens.len();
+        Ok(Self { bpe, pattern, control_pattern, control, letters, vocabulary_size, longest })
     }
 
     /// Ids from 0 to below this may come out of [`Tokenizer::encode`].
@@ -133,7 +141,8 @@ impl Tokenizer {
         self.vocabulary_size
     }
 
-    /// Encodes `text`, giving at most `limit` ids. With `control`, texts such as
+    /// Encodes `text`, giving at most `limit` ids; text that lies far beyond
+    /// what so many ids can stand for is not looked at. With `control`, texts such as
     /// `<|im_end|>` become the control tokens they name, as in the reference;
     /// without, they are text like any other.
     ///
@@ -141,6 +150,8 @@ impl Tokenizer {
     /// [`Error::InvalidModel`] if the merges lead out of the vocabulary.
     pub fn encode(&self, text: &str, control: bool, limit: usize) -> Result<Encoding> {
         let mut encoding = Encoding::default();
+        let whole = text;
+        let text = self.reachable(text, limit);
         let mut end = 0;
         if control {
             for found in self.control_pattern.find_iter(text) {
@@ -153,9 +164,20 @@ impl Tokenizer {
             }
         }
         self.encode_plain(&text[end..], limit, &mut encoding)?;
-        encoding.truncated = encoding.ids.len() > limit;
+        encoding.truncated = encoding.ids.len() > limit || text.len() < whole.len();
         encoding.ids.truncate(limit);
         Ok(encoding)
+    }
+
+    /// The start of `text` that `limit` ids could stand for, and as much again;
+    /// NFC leaves at least a third of a text's bytes.
+    fn reachable<'a>(&self, text: &'a str, limit: usize) -> &'a str {
+        let bytes = limit.saturating_mul(self.longest).saturating_mul(6);
+        let mut end = bytes.saturating_add(SLACK).min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        &text[..end]
     }
 
     /// The id of a control token.
@@ -337,6 +359,17 @@ mod tests {
             assert_eq!(cut.ids, whole.ids[..limit]);
             assert_eq!(cut.truncated, limit < whole.ids.len());
         }
+    }
+
+    #[test]
+    fn text_far_beyond_the_limit_is_not_looked_at() {
+        let tokenizer = tokenizer();
+        let text = "é".repeat(SLACK);
+        let cut = tokenizer.encode(&text, false, 3).unwrap();
+        assert_eq!(cut.ids, tokenizer.encode("éé", false, 3).unwrap().ids);
+        assert!(cut.truncated);
+        assert!(tokenizer.reachable(&text, 3).len() < text.len());
+        assert_eq!(tokenizer.reachable(&text, usize::MAX), text);
     }
 
     #[test]

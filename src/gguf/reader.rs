@@ -128,6 +128,20 @@ impl<R: Read + Seek> Reader<R> {
     }
 }
 
+/// Tensors that share bytes are corrupt, and could make a small file a huge model.
+fn refuse_overlaps(tensors: &BTreeMap<String, TensorInfo>) -> Result<()> {
+    let mut places: Vec<_> =
+        tensors.iter().map(|(name, info)| (info.offset, info.offset + info.size, name)).collect();
+    places.sort();
+    for pair in places.windows(2) {
+        let ((_, end, first), (start, _, second)) = (pair[0], pair[1]);
+        if start < end {
+            return Err(Error::model(second, format!("its data overlaps that of {first}")));
+        }
+    }
+    Ok(())
+}
+
 /// The parser of the header; keeps its place so that errors can name it.
 struct Header<R> {
     source: std::io::BufReader<R>,
@@ -302,6 +316,7 @@ impl<R: Read + Seek> Header<R> {
             }
             info.offset += start;
         }
+        refuse_overlaps(&tensors)?;
         Ok(tensors)
     }
 

@@ -77,7 +77,33 @@ export function wireRequest(request: RerankRequest): RerankRequest {
     }
   }
   const known = REQUEST_FIELDS.filter((field) => request[field] !== undefined);
-  return Object.fromEntries(known.map((field) => [field, request[field]])) as unknown as RerankRequest;
+  const wire = Object.fromEntries(known.map((field) => [field, plainValue(field, request[field])]));
+  return wire as unknown as RerankRequest;
+}
+
+/** Most documents that a request may hold; the core says the same. */
+const MAX_DOCUMENTS = 10_000;
+
+/**
+ * A field's value, if it holds no more than the core may safely be sent:
+ * single values, and for documents texts or objects with a text.
+ */
+function plainValue(field: string, value: unknown): unknown {
+  if (field !== 'documents') {
+    if (typeof value === 'object' && value !== null) throw wrongShape(field, 'a single value');
+    return value;
+  }
+  if (!Array.isArray(value)) throw wrongShape(field, 'an array of strings');
+  if (value.length > MAX_DOCUMENTS) {
+    const message = `documents: holds ${value.length}; at most ${MAX_DOCUMENTS}`;
+    throw new RerankError({ kind: 'invalid_value', field, message });
+  }
+  return Array.from(value, (document: unknown, index) => {
+    const text: unknown = typeof document === 'object' && document !== null && 'text' in document
+      ? document.text : document;
+    if (typeof text !== 'string') throw wrongShape(`documents[${index}]`, 'a string or {"text": string}');
+    return text;
+  });
 }
 
 /** What the worker reads the model from. */

@@ -7,7 +7,7 @@ use crate::kernel::Heads;
 use crate::{Error, Result};
 
 /// More layers than this are taken for corruption; the largest dense Qwen3 has 64.
-const MAX_LAYERS: usize = 1024;
+pub(crate) const MAX_LAYERS: usize = 1024;
 
 /// The shape of a dense Qwen3 model.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -17,6 +17,8 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 pub use config::Config;
+#[cfg(feature = "native")]
+pub(crate) use config::MAX_LAYERS;
 pub use head::Head;
 pub(crate) use head::Rows;
 pub use pass::{Pass, Prefix};

@@ -10,7 +10,7 @@ use candle_core::Device;
 use candle_core::quantized::{QStorage, QTensor};
 
 use super::config::Config;
-use super::head::EMBEDDING;
+use super::head::{CLASSIFIER, EMBEDDING, OUTPUT};
 use super::layer::Layer;
 use crate::gguf::Reader;
 use crate::kernel::Linear;
@@ -75,6 +75,7 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
             }
         }
         check_memory(total)?;
+        refuse_unknown(reader, config)?;
         let state = LoadProgress { bytes: 0, total };
         progress(state);
         Ok(Self { reader, config, progress, state })
@@ -137,6 +138,26 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
         self.state.bytes += self.reader.info(name)?.size;
         (self.progress)(self.state);
         Ok(())
+    }
+}
+
+/// Refuses tensors that the architecture does not have: leaving one out, such as
+/// a bias, would give other scores without a word.
+fn refuse_unknown<R>(reader: &Reader<R>, config: &Config) -> Result<()> {
+    let parts = layer_shapes(config).map(|(name, _)| name);
+    let is_layer_part = |name: &str| {
+        let inner = name.strip_prefix("blk.").and_then(|name| name.strip_suffix(".weight"));
+        inner.and_then(|inner| inner.split_once('.')).is_some_and(|(layer, part)| {
+            layer.parse().is_ok_and(|layer: usize| layer < config.layers) && parts.contains(&part)
+        })
+    };
+    let others = [EMBEDDING, OUTPUT, CLASSIFIER, "output_norm.weight", "rope_freqs.weight"];
+    let is_known = |name: &str| others.contains(&name) || is_layer_part(name);
+    match reader.tensors.keys().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            Err(Error::UnsupportedModel(format!("{name}: dense Qwen3 has no such tensor")))
+        }
     }
 }
 

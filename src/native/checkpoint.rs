@@ -11,7 +11,11 @@ use safetensors::Dtype;
 use serde_json::Value as Json;
 
 use super::architecture::Architecture;
+use crate::model::MAX_LAYERS;
 use crate::{Error, Result};
+
+/// Names the shards of a checkpoint in several files.
+const INDEX: &str = "model.safetensors.index.json";
 
 /// A longer header is taken for corruption; the format allows no more either.
 const MAX_HEADER: u64 = 100_000_000;
@@ -26,6 +30,7 @@ struct Place {
 
 /// An opened checkpoint folder.
 pub struct Checkpoint {
+    folder: PathBuf,
     files: Vec<(PathBuf, File)>,
     places: HashMap<String, Place>,
     /// The dimensions of config.json.
@@ -62,12 +67,13 @@ impl Checkpoint {
             files.push((path, file));
         }
         let architecture = architecture(&config, places.contains_key("lm_head.weight"))?;
-        Ok(Self { files, places, architecture, tokenizer })
+        Ok(Self { folder: folder.to_path_buf(), files, places, architecture, tokenizer })
     }
 
-    /// The paths of the weight files.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().map(|(path, _)| path.as_path())
+    /// The paths of all files that it is read from.
+    pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        let texts = ["config.json", "tokenizer.json", INDEX].map(|name| self.folder.join(name));
+        texts.into_iter().chain(self.files.iter().map(|(path, _)| path.clone()))
     }
 
     /// The names of all tensors.
@@ -127,7 +133,6 @@ fn json(folder: &Path, name: &str) -> Result<Json> {
 
 /// The weight files: those that the index names, or the only one.
 fn weight_files(folder: &Path) -> Result<BTreeSet<String>> {
-    const INDEX: &str = "model.safetensors.index.json";
     if !folder.join(INDEX).exists() {
         return Ok(BTreeSet::from(["model.safetensors".to_string()]));
     }
@@ -224,7 +229,13 @@ fn architecture(config: &Json, has_head: bool) -> Result<Architecture> {
         theta => theta,
     };
     Ok(Architecture {
-        layers: count("num_hidden_layers")?,
+        layers: match count("num_hidden_layers")? {
+            layers if layers <= MAX_LAYERS => layers,
+            layers => {
+                let reason = format!("num_hidden_layers is {layers}; at most {MAX_LAYERS}");
+                return Err(Error::model("config.json", reason));
+            }
+        },
         hidden,
         ffn: count("intermediate_size")?,
         heads,

@@ -6,7 +6,7 @@ mod rerank;
 mod score;
 mod serve;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 
 use clap::{Parser, Subcommand};
 
@@ -62,6 +62,12 @@ impl Cli {
             Command::Random(args) => Ok(args.run()?),
         }
     }
+}
+
+/// Writes a line to standard error. Where that cannot be written, such as on a
+/// full disk, nobody can be told, and the work goes on.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Whether an error is only that the reader of our output has left, as `head` does.

@@ -9,6 +9,7 @@ use candle_core::quantized::GgmlDType;
 use clap::Args;
 
 use super::architecture::{CLS, EMBEDDING, OUTPUT};
+use super::cli::tell;
 use super::encode::{Progress, dequantize, encode, quantize};
 use super::file_type::{FileType, fallback};
 use super::partial_file::PartialFile;
@@ -201,14 +202,14 @@ impl QuantizeArgs {
         let mut bar = super::progress::bar("quantizing");
         let report = run(&self.from, self.file_type, &self.out, &mut bar)?;
         for fallback in &report.fallbacks {
-            eprintln!("{fallback}");
+            tell(&fallback.to_string());
         }
         if report.requantized > 0 {
-            eprintln!(
+            tell(&format!(
                 "{} tensors had been quantized before; making the file from the original \
                  checkpoint loses less",
                 report.requantized
-            );
+            ));
         }
         Ok(())
     }

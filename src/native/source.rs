@@ -62,7 +62,14 @@ impl Source {
     fn checkpoint(from: &Path) -> Result<Self> {
         let checkpoint = Checkpoint::open(from)?;
         let architecture = checkpoint.architecture;
-        let rows = checkpoint.stored("model.embed_tokens.weight")?.0[0];
+        let name = "model.embed_tokens.weight";
+        let rows = match checkpoint.stored(name)?.0 {
+            &[rows, width] if width == architecture.hidden => rows,
+            other => {
+                let reason = format!("has sizes {other:?}; [vocabulary, {}]", architecture.hidden);
+                return Err(Error::model(name, reason + " is expected"));
+            }
+        };
         let mut vocabulary = Vocabulary::from_tokenizer_json(&checkpoint.tokenizer)?;
         vocabulary.pad(rows)?;
         let name = from.canonicalize().unwrap_or_else(|_| from.to_path_buf());
@@ -70,7 +77,7 @@ impl Source {
         let mut metadata = architecture.metadata(&name, 0);
         metadata.extend(vocabulary.metadata()?);
         Ok(Self {
-            paths: checkpoint.paths().map(Path::to_path_buf).collect(),
+            paths: checkpoint.paths().collect(),
             architecture,
             rows,
             head: HeadRows::At(answers(|token| vocabulary.id(token))?),

@@ -86,7 +86,12 @@ const requests = [
   { make: '{ query: "q", documents: ["a"], truncate: 1 }', kind: 'invalid_shape', field: 'truncate' },
   { make: '{ query: "q", documents: ["a"], instruction: {} }', kind: 'invalid_shape', field: 'instruction' },
   { make: '{ query: "q", documents: ["a"], model: "another" }', kind: 'unknown_model', field: 'model' },
-  { make: '{ query: "q", documents: [() => 1] }', kind: 'invalid_shape', field: 'request' },
+  { make: '{ query: "q", documents: [() => 1] }', kind: 'invalid_shape', field: 'documents[0]' },
+  { make: '{ query: "q", documents: [{ text: 1 }] }', kind: 'invalid_shape', field: 'documents[0]' },
+  { make: '{ query: "q", documents: (() => { const loop = []; loop.push(loop); return loop; })() }', kind: 'invalid_shape', field: 'documents[0]' },
+  { make: '{ query: "q", documents: new Array(2 ** 32 - 1) }', kind: 'invalid_value', field: 'documents' },
+  { make: '{ query: (() => { const loop = []; loop.push(loop); return loop; })(), documents: ["a"] }', kind: 'invalid_shape', field: 'query' },
+  { make: '{ query: () => 1, documents: ["a"] }', kind: 'invalid_shape', field: 'request' },
   { make: 'undefined', kind: 'invalid_shape', field: 'request' },
 ];
 

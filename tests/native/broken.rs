@@ -74,7 +74,10 @@ const FILES: &[File] = &[
     ("rope base 0", || set("qwen3.rope.freq_base", Value::F32(0.0)), "invalid_model", "qwen3.rope.freq_base: is 0; must be above 1"),
     ("scaled rope", scaled_rope, "unsupported_model", "its rope is scaled (yarn, factor 4)"),
     ("context too short", || set("qwen3.context_length", Value::U32(8)), "invalid_value", "max_length: is 8; the prompt's frame alone takes"),
-    // Tensors that the model needs.
+    ("tensors that overlap", || tensor("output_norm.weight", |t| t.offset = Some(0)), "invalid_model", "its data overlaps that of"),
+    // Tensors that the model needs, and no others.
+    ("a bias", || parts(|p| { let bias = model::Tensor { name: "blk.0.attn_q.bias".into(), ..p.tensor("output_norm.weight").clone() }; p.tensors.push(bias); }), "unsupported_model", "blk.0.attn_q.bias: dense Qwen3 has no such tensor"),
+    ("a layer beyond the last", || set("qwen3.block_count", Value::U32(3)), "unsupported_model", "blk.3.attn_k.weight: dense Qwen3 has no such tensor"),
     ("tensor missing", || parts(|p| p.tensors.retain(|t| t.name != "blk.1.ffn_up.weight")), "invalid_model", "blk.1.ffn_up.weight: the tensor is missing"),
     ("embedding missing", || parts(|p| p.tensors.retain(|t| t.name != "token_embd.weight")), "invalid_model", "token_embd.weight: the tensor is missing"),
     ("shape turned round", || tensor("blk.0.ffn_up.weight", |t| t.dims.reverse()), "invalid_model", "blk.0.ffn_up.weight: has shape [96, 256]; must be [256, 96]"),

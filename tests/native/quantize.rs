@@ -14,6 +14,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
+use super::model::Parts;
 use super::random::{file, small};
 
 fn reader(bytes: &[u8]) -> Reader<Cursor<Vec<u8>>> {
@@ -241,8 +242,13 @@ fn broken(change: impl FnOnce(&Path)) -> String {
     change(folder.path());
     let out = folder.path().join("out.gguf");
     let error = run(folder.path(), FileType::Q8_0, &out).unwrap_err();
-    assert!(!out.exists() && !folder.path().join("out.gguf.partial").exists(), "{error}");
+    assert!(!out.exists() && !leaves_partial(folder.path()), "{error}");
     error
+}
+
+fn leaves_partial(folder: &Path) -> bool {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    names.into_iter().any(|name| name.to_string_lossy().ends_with(".partial"))
 }
 
 fn edit(name: &'static str, change: impl Fn(&mut Json)) -> impl Fn(&Path) {
@@ -346,14 +352,56 @@ fn broken_weights_are_refused() {
 #[test]
 fn sources_are_not_overwritten_and_foreign_files_refused() {
     let folder = checkpoint(&small(FileType::Bf16, 64), 1);
+    for name in ["model.safetensors", "config.json", "tokenizer.json"] {
+        let path = folder.path().join(name);
+        let before = fs::read(&path).unwrap();
+        let error = run(folder.path(), FileType::Q8_0, &path).unwrap_err();
+        assert!(error.contains("is a file that the model is read from"), "{error}");
+        assert!(fs::read(&path).unwrap() == before);
+    }
     let weights = folder.path().join("model.safetensors");
-    let before = fs::read(&weights).unwrap();
-    let error = run(folder.path(), FileType::Q8_0, &weights).unwrap_err();
-    assert!(error.contains("is a file that the model is read from"), "{error}");
-    assert!(fs::read(&weights).unwrap() == before);
     let out = folder.path().join("out.gguf");
     let error = run(&weights, FileType::Q8_0, &out).unwrap_err();
     assert!(error.contains("not a GGUF file"), "{error}");
     let error = run(&folder.path().join("none.gguf"), FileType::Q8_0, &out).unwrap_err();
     assert!(error.contains("none.gguf: No such file"), "{error}");
+}
+
+#[test]
+fn a_source_that_would_not_load_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = folder.path().join("from.gguf");
+    let refusal = |change: &dyn Fn(&mut Parts)| {
+        let mut parts = Parts::committed();
+        change(&mut parts);
+        fs::write(&from, parts.to_bytes()).unwrap();
+        run(&from, FileType::F16, &folder.path().join("out.gguf")).unwrap_err()
+    };
+    let epsilon = "qwen3.attention.layer_norm_rms_epsilon";
+    let error = refusal(&|parts| parts.metadata.retain(|(key, _)| key != epsilon));
+    assert!(error.contains("layer_norm_rms_epsilon: the key is missing"), "{error}");
+    let error = refusal(&|parts| parts.tensor("cls.output.weight").data.fill(0));
+    assert!(error.contains("is all zero"), "{error}");
+    let error = refusal(&|parts| {
+        parts.tensors.retain(|tensor| tensor.name != "cls.output.weight");
+        let embedding = parts.tensor("token_embd.weight");
+        embedding.dims[1] = 2;
+        embedding.data.truncate(2 * embedding.data.len() / 10_282);
+    });
+    assert!(error.contains("token_embd.weight: has 2 rows"), "{error}");
+    assert!(!leaves_partial(folder.path()));
+}
+
+#[test]
+fn a_swapped_head_is_written_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut parts = Parts::committed();
+    let head = parts.tensor("cls.output.weight").data.clone();
+    parts.tensor("cls.output.weight").data.rotate_left(head.len() / 2);
+    let from = folder.path().join("from.gguf");
+    fs::write(&from, parts.to_bytes()).unwrap();
+    let out = folder.path().join("out.gguf");
+    run(&from, FileType::F16, &out).unwrap();
+    let mut written = reader(&fs::read(&out).unwrap());
+    assert_eq!(written.bytes("cls.output.weight", 0, head.len()).unwrap(), head);
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::load::{ModelArgs, bar, open};
-use super::parse_count;
+use super::{parse_count, tell};
 use crate::native::answer_id;
 use crate::wire::{Documented, V1};
 use crate::{Ranking, RerankRequest, Reranker};
@@ -75,7 +75,7 @@ impl RerankArgs {
         let reranker = self.model.load(None)?;
         let ranking = rank(&reranker, &request)?;
         for warning in &ranking.warnings {
-            eprintln!("warning: {warning}");
+            tell(&format!("warning: {warning}"));
         }
         let RerankRequest { query, documents, .. } = &request;
         match self.form {

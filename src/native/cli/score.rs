@@ -137,7 +137,7 @@ fn flush(reranker: &Reranker, group: &mut Option<Group>, output: &mut impl Write
         .rerank(&request)
         .with_context(|| format!("the group of lines from line {first_line} on"))?;
     for warning in &ranking.warnings {
-        eprintln!("warning: the group of lines from line {first_line} on: {warning}");
+        super::tell(&format!("warning: the group of lines from line {first_line} on: {warning}"));
     }
     let mut results = ranking.results;
     results.sort_unstable_by_key(|ranked| ranked.index);

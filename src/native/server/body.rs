@@ -29,6 +29,12 @@ impl FromRequest<Arc<Served>> for JsonBody {
             ));
         }
         let bytes = read(request.into_body(), served.options.body_limit).await?;
+        if structure(&bytes) > MOST_STRUCTURE {
+            let message = format!(
+                "the body has more than {MOST_STRUCTURE} brackets and commas outside of texts"
+            );
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_value", message));
+        }
         let value = serde_json::from_slice(&bytes).map_err(|error| {
             let message = format!("the body is not valid JSON: {error}");
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", message)
@@ -52,6 +58,25 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"));
     let charset = parts.find_map(|part| part.strip_prefix("charset="));
     json && charset.is_none_or(|name| matches!(name.trim_matches('"'), "utf-8" | "utf8"))
+}
+
+/// Most brackets and commas of a body: many times those of a request with the
+/// most documents. A parsed value takes a hundred times the bytes of `{},`.
+const MOST_STRUCTURE: usize = 200_000;
+
+/// Counts the brackets and commas that stand outside of texts.
+fn structure(json: &[u8]) -> usize {
+    let (mut in_text, mut escaped, mut count) = (false, false, 0);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' | b',' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// How much of a body over the limit is still read.
@@ -89,6 +114,12 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn structure_is_counted_outside_of_texts() {
+        assert_eq!(structure(br#"{"a,[{": ["b", "\",[", 1]}"#), 4);
+        assert_eq!(structure(b"[[[,,,"), 6);
+    }
 
     #[test]
     fn json_is_known_by_its_type() {
