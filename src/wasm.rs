@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Blob, FileReaderSync};
 
 use crate::wire::Documented;
-use crate::{Error, Job, LoadOptions, LoadProgress, RerankRequest, Reranker, Usage, Warning};
+use crate::{Error, Job, LoadOptions, LoadProgress, RerankRequest, Reranker, Warning};
 
 thread_local! {
     /// What the last panic said. A trap itself says only "unreachable".
@@ -98,7 +98,6 @@ pub struct EngineJob {
 struct Finished {
     answer: Documented,
     order: Vec<usize>,
-    usage: Usage,
     warnings: Vec<Told>,
 }
 
@@ -130,7 +129,6 @@ impl EngineJob {
         plain(&Finished {
             answer: Documented::new(&ranking, &request.query, &request.documents),
             order: ranking.results.iter().map(|ranked| ranked.index).collect(),
-            usage: ranking.usage,
             warnings: ranking.warnings.iter().map(told).collect(),
         })
     }

@@ -7,7 +7,7 @@ from gguf import GGMLQuantizationType, GGUFReader
 
 from . import cases
 
-# Types whose products candle rounds activations for per 256 values.
+# Types for which llama.cpp and candle round activations per 256 values.
 K_TYPES = {getattr(GGMLQuantizationType, f"Q{n}_K") for n in (2, 3, 4, 5, 6)}
 
 

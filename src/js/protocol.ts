@@ -91,7 +91,6 @@ export type Warning =
 export interface Ranking {
   answer: RerankResponse;
   order: number[];
-  usage: { prompt_tokens: number; evaluated_tokens: number };
   warnings: Warning[];
 }
 

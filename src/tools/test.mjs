@@ -12,6 +12,8 @@ const parts = { lint, rust, wasm, browser, peers };
 /** Parts that run only when asked for. */
 const others = { parity };
 
+let programIsBuilt = false;
+
 await script(async () => {
   const name = process.argv[2];
   const all = { ...parts, ...others };
@@ -35,10 +37,16 @@ async function lint() {
   await run('node_modules/.bin/tsc', ['-p', 'src/tools']);
 }
 
-/** Everything that cargo tests, in the profile of the shipped program. */
+/** Everything that cargo tests, in the profile of the shipped program, which this builds too. */
 async function rust() {
   step('testing the crate');
   await run('cargo', ['test', '--release']);
+  programIsBuilt = true;
+}
+
+/** Builds the program unless `rust` has: by itself it is built with other features of its dependencies. */
+async function ensureProgram() {
+  if (!programIsBuilt) await buildNative();
 }
 
 /** The core inside WebAssembly, run by Node. */
@@ -63,14 +71,14 @@ async function browser() {
 async function preparePage() {
   await ensureChromium();
   await buildPackage();
-  await buildNative();
+  await ensureProgram();
   await assemblePage();
 }
 
 /** Other implementations on files of ours. */
 async function peers() {
   await ensureLlama();
-  await buildNative();
+  await ensureProgram();
   step('comparing with llama.cpp');
   const files = readdirSync('tests/peers').filter((file) => file.endsWith('.test.mjs'));
   await run(process.execPath, ['--test', '--test-timeout=120000', ...files.map((file) => `tests/peers/${file}`)]);

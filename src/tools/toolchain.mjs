@@ -15,8 +15,9 @@ export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
 /** Node itself, Rust and a C compiler: these the user must install. */
 export function requireCompilers() {
-  if (Number(process.versions.node.split('.')[0]) < 20) {
-    throw new Failure(`Node 20 or later is needed; this is ${process.version}. On Debian: apt-get install nodejs npm`);
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 11)) {
+    throw new Failure(`Node 20.11 or later is needed; this is ${process.version}. On Debian: apt-get install nodejs npm`);
   }
   if (output('cargo', ['--version']) === null) {
     throw new Failure('Rust is missing. Install it with rustup (see rust-lang.org/tools/install), then open a new shell.');

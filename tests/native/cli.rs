@@ -112,7 +112,7 @@ fn score_answers_each_line_in_order() {
         assert_eq!(keys(line), ["margin", "score", "tokens", "truncated"]);
         let difference =
             line["score"].as_f64().unwrap() - result["relevance_score"].as_f64().unwrap();
-        assert!(difference.abs() < 1e-4, "{line} {result}");
+        assert!(difference.abs() < 1e-12, "{line} {result}");
     }
 }
 

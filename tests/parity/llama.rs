@@ -5,9 +5,8 @@ use crate::margins::Errors;
 
 /// Bound for f32 files, on the root mean square: llama.cpp keeps keys and values in f16.
 const HALF_KEYS: f64 = 1e-2;
-/// Bound for quantised files, as a multiple of what rounding activations costs: llama.cpp
-/// rounds them as candle does, but with its f16 keys and values many fall to other steps,
-/// so that the errors of the two are nearly independent.
+/// Bound for quantised files, as a multiple of what rounding activations costs, which
+/// llama.cpp does and this crate does not.
 const ROUNDED: f64 = 2.0;
 
 fn compare(model: &Model, recorded: &Llama) -> (Errors, Errors) {

@@ -16,9 +16,8 @@ const golden = JSON.parse(readFileSync(join(root, 'tests/fixtures/golden.json'))
 const cases = golden.checkpoint;
 
 // Bounds on the root mean square of the differences. llama.cpp keeps keys and values in
-// f16; on margins near 1 that is seen in the fourth decimal. Both sides round the
-// activations of Q8_0 to 8 bits besides, and what differs in the fourth decimal falls to
-// another step now and then, which is seen in the second.
+// f16; on margins near 1 that is seen in the fourth decimal. It rounds the activations
+// of Q8_0 to 8 bits besides, which is seen in the second.
 const BOUNDS = { f32: 2e-3, q8_0: 0.1 };
 // Ours against transformers on the same f32 weights: sums in another order.
 const EXACT = 2e-3;
