@@ -10,6 +10,18 @@
 //! [`Reranker::rerank`] answers a [`RerankRequest`]. The core opens no files or
 //! sockets; the faces that do are [`native`] (command line and HTTP) and the
 //! JavaScript package, which calls the bindings of `wasm.rs`.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use qwen3_rerank::{LoadOptions, RerankRequest, Reranker};
+//!
+//! let file = std::fs::File::open("Qwen3-Reranker-0.6B.Q8_0.gguf")?;
+//! let reranker = Reranker::load(file, LoadOptions::default(), &mut |_| {})?;
+//! let ranking = reranker.rerank(&RerankRequest::new("a query", vec!["a document".into()]))?;
+//! println!("{:?}", ranking.results);
+//! # Ok(())
+//! # }
+//! ```
 
 mod batch;
 mod error;

@@ -25,7 +25,7 @@ use crate::{Error, Result, prompt};
 /// Merges of the tiny model: "yes" is one token, and the file stays below 2 MB.
 const TINY_MERGES: usize = 10_000;
 
-/// A model that [`write`] can write.
+/// A model that [`write()`] can write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RandomModel {
     /// Its dimensions.
@@ -131,7 +131,7 @@ pub fn write<W: Write>(model: &RandomModel, sink: W, progress: Progress) -> Resu
 /// Writes a random model to a file, which appears when it is complete.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_file(model: &RandomModel, path: &Path, progress: Progress) -> Result<()> {
     let (file, sink) = PartialFile::create(path)?;
     write(model, sink, progress)?;

@@ -1,8 +1,8 @@
 //! The HTTP face: `POST /rerank`, `POST /v1/rerank`, `GET /health`, static files.
 //!
-//! A request passes the key check ([`auth`]), is read ([`body`]), waits its
-//! turn ([`queue`]) and is answered ([`rerank`]); whatever goes wrong on the way
-//! becomes one form of error ([`error`]). The listener and the signal to stop are
+//! A request passes the key check (`auth`), is read (`body`), waits its
+//! turn (`queue`) and is answered (`rerank`); whatever goes wrong on the way
+//! becomes one form of error (`error`). The listener and the signal to stop are
 //! arguments of [`run`], so a caller decides on both.
 
 mod auth;
