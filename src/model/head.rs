@@ -14,11 +14,11 @@ use crate::gguf::Reader;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result, prompt};
 
-/// Names of the tensors that rows can come from.
+/// The head of a rerank conversion: rows for "yes" and "no".
 pub const CLASSIFIER: &str = "cls.output.weight";
-/// See [`CLASSIFIER`].
+/// The output matrix of an untied model.
 pub const OUTPUT: &str = "output.weight";
-/// See [`CLASSIFIER`].
+/// The embedding, which is the output matrix too in a tied model.
 pub const EMBEDDING: &str = "token_embd.weight";
 
 /// Directions that agree at least this well are the same row, rounded.

@@ -17,11 +17,15 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 pub use config::Config;
-#[cfg(feature = "native")]
-pub(crate) use config::MAX_LAYERS;
 pub use head::Head;
 pub(crate) use head::Rows;
 pub use pass::{Pass, Prefix};
+#[cfg(feature = "native")]
+pub(crate) use {
+    config::MAX_LAYERS,
+    head::{CLASSIFIER, EMBEDDING, OUTPUT},
+    weights::layer_shapes,
+};
 
 use crate::gguf::{Reader, type_name};
 use crate::tokenizer::Tokenizer;

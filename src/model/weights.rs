@@ -25,22 +25,32 @@ pub struct Weights<'a, R> {
 }
 
 /// The shapes of a layer's tensors, `[outputs, inputs]` or `[values]`, by name.
-fn layer_shapes(config: &Config) -> [(&'static str, Vec<usize>); 11] {
-    let (hidden, ffn) = (config.hidden_size, config.ffn_size);
-    let (query, kv) = (config.query_size(), config.kv_size());
+/// `query` and `kv` are the values in a token's queries, and in its keys or values.
+pub(crate) fn layer_shapes(
+    hidden: usize,
+    ffn: usize,
+    query: usize,
+    kv: usize,
+    head_dim: usize,
+) -> [(&'static str, Vec<usize>); 11] {
     [
         ("attn_norm", vec![hidden]),
         ("attn_q", vec![query, hidden]),
         ("attn_k", vec![kv, hidden]),
         ("attn_v", vec![kv, hidden]),
         ("attn_output", vec![hidden, query]),
-        ("attn_q_norm", vec![config.head_dim]),
-        ("attn_k_norm", vec![config.head_dim]),
+        ("attn_q_norm", vec![head_dim]),
+        ("attn_k_norm", vec![head_dim]),
         ("ffn_norm", vec![hidden]),
         ("ffn_gate", vec![ffn, hidden]),
         ("ffn_up", vec![ffn, hidden]),
         ("ffn_down", vec![hidden, ffn]),
     ]
+}
+
+fn shapes_of(config: &Config) -> [(&'static str, Vec<usize>); 11] {
+    let Config { hidden_size, ffn_size, head_dim, .. } = *config;
+    layer_shapes(hidden_size, ffn_size, config.query_size(), config.kv_size(), head_dim)
 }
 
 impl<'a, R: Read + Seek> Weights<'a, R> {
@@ -64,7 +74,7 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
         }
         let mut total = embedding.size;
         for layer in 0..config.layers {
-            for (name, shape) in layer_shapes(config) {
+            for (name, shape) in shapes_of(config) {
                 let name = format!("blk.{layer}.{name}.weight");
                 let info = reader.info(&name)?;
                 if info.dims != shape {
@@ -144,7 +154,7 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
 /// Refuses tensors that the architecture does not have: leaving one out, such as
 /// a bias, would give other scores without a word.
 fn refuse_unknown<R>(reader: &Reader<R>, config: &Config) -> Result<()> {
-    let parts = layer_shapes(config).map(|(name, _)| name);
+    let parts = shapes_of(config).map(|(name, _)| name);
     let is_layer_part = |name: &str| {
         let inner = name.strip_prefix("blk.").and_then(|name| name.strip_suffix(".weight"));
         inner.and_then(|inner| inner.split_once('.')).is_some_and(|(layer, part)| {

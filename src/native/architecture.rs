@@ -2,15 +2,11 @@
 //! of a rerank file, and every tensor under its GGUF and its checkpoint name.
 
 use crate::gguf::Value;
-use crate::model::Config;
+use crate::model::{Config, layer_shapes};
 use crate::prompt;
 
-/// The scoring head: row 0 for "yes", row 1 for "no".
-pub const CLS: &str = "cls.output.weight";
-/// The head of an untied model.
-pub const OUTPUT: &str = "output.weight";
-/// The embedding, which is the head too in a tied model.
-pub const EMBEDDING: &str = "token_embd.weight";
+pub(crate) use crate::model::{CLASSIFIER as CLS, EMBEDDING, OUTPUT};
+
 /// `enum llama_pooling_type` in llama.h: a rerank model.
 const POOLING_RANK: u32 = 4;
 
@@ -84,19 +80,7 @@ impl Architecture {
 
     fn layer(&self) -> [(&'static str, Vec<usize>); 11] {
         let Self { hidden, ffn, heads, kv_heads, head_dim, .. } = *self;
-        [
-            ("attn_norm", vec![hidden]),
-            ("attn_q", vec![heads * head_dim, hidden]),
-            ("attn_k", vec![kv_heads * head_dim, hidden]),
-            ("attn_v", vec![kv_heads * head_dim, hidden]),
-            ("attn_output", vec![hidden, heads * head_dim]),
-            ("attn_q_norm", vec![head_dim]),
-            ("attn_k_norm", vec![head_dim]),
-            ("ffn_norm", vec![hidden]),
-            ("ffn_gate", vec![ffn, hidden]),
-            ("ffn_up", vec![ffn, hidden]),
-            ("ffn_down", vec![hidden, ffn]),
-        ]
+        layer_shapes(hidden, ffn, heads * head_dim, kv_heads * head_dim, head_dim)
     }
 
     /// The `general.*` and `qwen3.*` metadata of a file.
