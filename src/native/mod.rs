@@ -5,6 +5,7 @@ mod checkpoint;
 pub mod cli;
 mod encode;
 mod file_type;
+pub mod metrics;
 mod partial_file;
 mod progress;
 pub mod quantize;
