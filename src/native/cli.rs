@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand that scores, and what they share.
 
+mod eval;
 mod info;
 mod load;
 mod rerank;
@@ -39,6 +40,8 @@ enum Command {
     Score(score::ScoreArgs),
     /// Say what a model file holds
     Info(info::InfoArgs),
+    /// Measure a model on queries with known answers (BEIR's form), beside BM25
+    Eval(eval::EvalArgs),
     /// Answer rerank requests over HTTP
     Serve(serve::ServeArgs),
     /// Make a rerank GGUF from a checkpoint folder or another GGUF
@@ -57,6 +60,7 @@ impl Cli {
             Command::Rerank(args) => args.run(),
             Command::Score(args) => args.run(),
             Command::Info(args) => args.run(),
+            Command::Eval(args) => args.run(),
             Command::Serve(args) => args.run(),
             Command::Quantize(args) => Ok(args.run()?),
             Command::Random(args) => Ok(args.run()?),

@@ -7,5 +7,7 @@
 mod request;
 mod response;
 
+#[cfg(feature = "native")]
+pub(crate) use request::text;
 pub use request::{MAX_DOCUMENTS, RerankRequest};
 pub use response::{Documented, DocumentedResult, V1, V1Document, V1Result, V1Usage};

@@ -144,7 +144,8 @@ fn field<'a>(
     Ok(found)
 }
 
-fn text(fields: &Map<String, Value>, names: &[&'static str]) -> Result<Option<String>> {
+/// A string under one of `names`; `None` if it is not there or null.
+pub(crate) fn text(fields: &Map<String, Value>, names: &[&'static str]) -> Result<Option<String>> {
     match field(fields, names)? {
         None => Ok(None),
         Some((_, Value::String(text))) => Ok(Some(text.clone())),
