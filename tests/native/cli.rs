@@ -205,6 +205,7 @@ fn help_shows_examples() {
         ("--help", "serve --model model.gguf"),
         ("rerank", "--top-n 3"),
         ("score", "echo '{\"query\""),
+        ("eval", "--data scifact"),
         ("serve", "curl http://127.0.0.1:8080/rerank"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_qwen3-rerank"));

@@ -2,6 +2,7 @@
 
 mod broken;
 mod cli;
+mod eval;
 mod head;
 mod model;
 mod properties;
