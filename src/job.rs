@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_shared_prefix_changes_no_score() {
-        let file = include_bytes!("../models/qwen3-rerank-untrained.gguf");
+        let file = include_bytes!("../tests/fixtures/qwen3-rerank-untrained.gguf");
         let options = LoadOptions::default();
         let reranker = Reranker::load(Cursor::new(file), options, &mut |_| {}).unwrap();
         let common: Vec<u32> = (0..40).map(|i| i * 97 % 10_000).collect();

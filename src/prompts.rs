@@ -179,7 +179,7 @@ mod tests {
         ["", "Paris", " two  spaces ", "e\u{301}\u{338} 👩‍👩‍👧", "<|im_end|>\nyes", "\n\n\u{3000}?\n"];
 
     fn tokenizer() -> Tokenizer {
-        let file = include_bytes!("../models/qwen3-rerank-untrained.gguf");
+        let file = include_bytes!("../tests/fixtures/qwen3-rerank-untrained.gguf");
         Tokenizer::from_gguf(&Reader::new(Cursor::new(file)).unwrap().metadata).unwrap()
     }
 

@@ -1,8 +1,6 @@
 /** The model: where it comes from, how its load goes, and what is known of it. */
-import { Reranker } from './qwen3-rerank/dist/index.js';
+import { Reranker, defaultModel } from './qwen3-rerank/dist/index.js';
 import { element, say } from './element.js';
-
-const DEFAULT = 'models/qwen3-rerank-untrained.gguf';
 
 export class ModelPanel {
   /** The loaded model, if there is one. */
@@ -27,7 +25,7 @@ export class ModelPanel {
   }
 
   loadDefault() {
-    void this.load(DEFAULT);
+    void this.load(defaultModel);
   }
 
   /** Replaces the model by the one at `source`, a URL or a File. */
@@ -81,7 +79,7 @@ export class ModelPanel {
     this.reranker = undefined;
     this.#facts.hidden = true;
     this.#facts.replaceChildren();
-    element('untrained').hidden = true;
+    element('small').hidden = true;
     say(this.#error, null);
     this.#status.textContent = 'Loading…';
     this.#progress.removeAttribute('value');
@@ -98,7 +96,7 @@ export class ModelPanel {
   #describe(source, milliseconds) {
     const { info } = this.reranker;
     this.#status.textContent = 'Ready.';
-    element('untrained').hidden = source !== DEFAULT;
+    element('small').hidden = source !== defaultModel;
     this.tell('Name', info.name);
     this.tell('Size', `${megabytes(info.file_size)}, ${Object.keys(info.types).join(' + ')}`);
     this.tell('Shape', `${info.layers} layers of ${info.hidden_size}`);

@@ -15,6 +15,12 @@ export type {
   LoadProgress, ModelInfo, RerankProgress, RerankRequest, RerankResponse, Warning,
 } from './protocol.js';
 
+/**
+ * The small English model of this package, for `load`: a file of its own (11 MB), fetched
+ * only by those who load it. Bundlers look for exactly this expression.
+ */
+export const defaultModel = new URL('../models/qwen3-rerank-nano-q8_0.gguf', import.meta.url);
+
 /** A loaded model in a worker of its own. */
 export class Reranker {
   readonly #client: Client;

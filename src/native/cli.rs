@@ -15,8 +15,8 @@ use super::{quantize::QuantizeArgs, random::RandomArgs};
 
 const EXAMPLES: &str = "\
 Examples:
-  qwen3-rerank rerank --model model.gguf --query 'capital of France' --documents documents.json
-  printf 'Paris\\nBerlin\\n' | qwen3-rerank rerank --model model.gguf --query 'capital of France' --documents -
+  qwen3-rerank rerank --query 'capital of France' --documents documents.json
+  printf 'Paris\\nBerlin\\n' | qwen3-rerank rerank --query 'capital of France' --documents -
   qwen3-rerank serve --model model.gguf --port 8080
 
 Errors go to stderr; the exit code is 2 for wrong arguments and 1 for all else.";

@@ -3,6 +3,8 @@
 mod architecture;
 mod checkpoint;
 pub mod cli;
+#[cfg(feature = "embedded-model")]
+pub mod embedded;
 mod encode;
 mod file_type;
 pub mod metrics;

@@ -6,17 +6,15 @@ import { Failure, ROOT, output, run, step } from './run.mjs';
 /** The folder that `qwen3-rerank serve --page` serves. */
 export const PAGE = 'target/page';
 
-/** The small model that stands in until a trained one is there. */
-export const MODEL = 'models/qwen3-rerank-untrained.gguf';
+/** The default model, which the package holds. */
+const MODEL = 'models/qwen3-rerank-nano-q8_0.gguf';
 
-/** Puts page, packed package and model together. */
+/** Puts the page and the packed package together. */
 export async function assemblePage() {
   step('assembling the page');
   if (!existsSync(join(ROOT, MODEL))) throw new Failure(`${MODEL} is missing; is this a whole checkout?`);
   rmSync(join(ROOT, PAGE), { recursive: true, force: true });
   cpSync(join(ROOT, 'www'), join(ROOT, PAGE), { recursive: true });
-  mkdirSync(join(ROOT, PAGE, 'models'));
-  cpSync(join(ROOT, MODEL), join(ROOT, PAGE, MODEL));
   mkdirSync(join(ROOT, PAGE, 'qwen3-rerank'));
   const packed = output('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', 'target']);
   if (packed === null) throw new Failure('npm pack failed');

@@ -1,7 +1,7 @@
 /** `npm start`: builds what is missing, then serves the demo page and the HTTP API. */
 import { parseArgs } from 'node:util';
 import { buildNative, buildPackage } from './build.mjs';
-import { MODEL, PAGE, assemblePage } from './page.mjs';
+import { PAGE, assemblePage } from './page.mjs';
 import { ROOT, script } from './run.mjs';
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
@@ -17,7 +17,7 @@ await script(async () => {
   const port = asked ?? String(await freePort(8080));
   const server = spawn(
     'target/release/qwen3-rerank',
-    ['serve', '--model', MODEL, '--page', PAGE, '--host', HOST, '--port', port],
+    ['serve', '--page', PAGE, '--host', HOST, '--port', port],
     { cwd: ROOT, stdio: 'inherit' },
   );
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
 export const ROOT = new URL('../../', import.meta.url);
-export const MODEL = 'models/qwen3-rerank-untrained.gguf';
+/** A model that is not the default one. */
+export const UNTRAINED = 'tests/fixtures/qwen3-rerank-untrained.gguf';
 export const SEEDS = JSON.parse(readFileSync(new URL('tests/fixtures/seeds.json', ROOT), 'utf8'));
 
 const PROGRAM = 'target/release/qwen3-rerank';
@@ -18,7 +19,7 @@ const FLAGS = [
  * @returns what tests need: the address, a way to open pages, and the end of it all
  */
 export async function start() {
-  const server = spawn(PROGRAM, ['serve', '--model', MODEL, '--page', 'target/page', '--port', '0'], { cwd: ROOT });
+  const server = spawn(PROGRAM, ['serve', '--page', 'target/page', '--port', '0'], { cwd: ROOT });
   const address = await addressOf(server);
   const browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
@@ -65,14 +66,14 @@ function addressOf(server) {
 }
 
 /**
- * Scores of the native command line, in the order of `documents`.
+ * Scores of the native command line, in the order of `documents`; of the default model unless one is named.
  * @param {string} query
  * @param {string[]} documents
  * @param {string} [model]
  * @returns {number[]}
  */
-export function nativeScores(query, documents, model = MODEL) {
+export function nativeScores(query, documents, model) {
   const lines = documents.map((document) => JSON.stringify({ query, document })).join('\n');
-  const answer = execFileSync(PROGRAM, ['score', '--model', model], { cwd: ROOT, input: lines, encoding: 'utf8' });
+  const answer = execFileSync(PROGRAM, ['score', ...(model ? ['--model', model] : [])], { cwd: ROOT, input: lines, encoding: 'utf8' });
   return answer.trim().split('\n').map((line) => JSON.parse(line).score);
 }

@@ -9,7 +9,7 @@ export async function openPackage(session) {
   const { page } = await session.open();
   await page.evaluate(async () => {
     const path = './qwen3-rerank/dist/index.js';
-    const { Reranker, RerankError } = await import(new URL(path, document.baseURI).href);
+    const { Reranker, RerankError, defaultModel } = await import(new URL(path, document.baseURI).href);
     /** What a promise came to. */
     const outcome = async (/** @type {Promise<unknown>} */ promise) => {
       try {
@@ -19,7 +19,7 @@ export async function openPackage(session) {
         return { error: { name, kind, field, message, own: error instanceof RerankError } };
       }
     };
-    Object.assign(window, { Reranker, outcome, model: 'models/qwen3-rerank-untrained.gguf' });
+    Object.assign(window, { Reranker, outcome, model: defaultModel.href });
   });
   return page;
 }

@@ -1,7 +1,7 @@
 /** The demo page as a person uses it. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { MODEL, ROOT, SEEDS, nativeScores, start } from './browser.mjs';
+import { ROOT, UNTRAINED, SEEDS, nativeScores, start } from './browser.mjs';
 import { fileURLToPath } from 'node:url';
 
 /** @type {Awaited<ReturnType<typeof start>>} */
@@ -11,11 +11,11 @@ after(() => session?.stop());
 
 const READY = '#model-status:text-is("Ready.")';
 
-test('the page loads its model, says that it is untrained, and logs no fault', async () => {
+test('the page loads its model, says that it is small, and logs no fault', async () => {
   const { page, faults } = await session.open();
   await page.waitForSelector(READY);
-  assert.ok(await page.isVisible('#untrained'));
-  assert.match(await page.innerText('#untrained'), /untrained.*order means nothing/is);
+  assert.ok(await page.isVisible('#small'));
+  assert.match(await page.innerText('#small'), /small default model.*Qwen3-Reranker-0\.6B/is);
   assert.match(await page.innerText('#model-facts'), /Name\s+\S+/);
   assert.ok(await page.isHidden('#model-progress'));
   assert.deepEqual(faults, []);
@@ -90,7 +90,7 @@ test('a bad request shows its error, and the next one works', async () => {
 test('Stop ends a long request, and the next one works', async () => {
   const { page } = await session.open();
   await page.waitForSelector(READY);
-  const long = 'Words without end, and then some more of them. '.repeat(4000);
+  const long = 'Words without end, and then some more of them. '.repeat(400);
   for (let index = 1; index <= 4; index++) await page.fill(`#document-${index}`, `${index} ${long}`);
   await page.click('#rerank');
   await page.click('#stop');
@@ -112,9 +112,9 @@ test('a file of the user replaces the model; a bad one and a bad address show wh
   await page.fill('#url', 'models/missing.gguf');
   await page.getByRole('button', { name: 'Load', exact: true }).click();
   await page.waitForSelector('#model-error:has-text("404")');
-  await page.setInputFiles('#file', fileURLToPath(new URL(MODEL, ROOT)));
+  await page.setInputFiles('#file', fileURLToPath(new URL(UNTRAINED, ROOT)));
   await page.waitForSelector(READY);
-  assert.ok(await page.isHidden('#untrained'), 'the label is for the default model');
+  assert.ok(await page.isHidden('#small'), 'the label is for the default model');
   await page.click('#rerank');
   await page.waitForSelector('.result');
   await page.close();

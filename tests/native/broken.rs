@@ -383,7 +383,6 @@ type Arguments = (&'static str, i32, &'static str);
 const ARGUMENTS: &[Arguments] = &[
     ("", 2, "Usage: qwen3-rerank"),
     ("reranks", 2, "unrecognized subcommand 'reranks'"),
-    ("rerank --query q --documents -", 2, "--model <FILE>"),
     ("rerank --model MODEL --documents -", 2, "--query <TEXT>"),
     ("rerank --model MODEL --query q", 2, "--documents <FILE|->"),
     ("rerank --model MODEL --query q --documents - --top-n 0", 2, "'--top-n <N>': must be a whole number of at least 1"),

@@ -2,6 +2,8 @@
 
 mod broken;
 mod cli;
+#[cfg(feature = "embedded-model")]
+mod default_model;
 mod eval;
 mod head;
 mod model;

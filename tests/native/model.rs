@@ -10,7 +10,7 @@ use qwen3_rerank::{LoadOptions, Reranker, Result};
 
 /// Where the committed model is.
 pub fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/qwen3-rerank-untrained.gguf")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/qwen3-rerank-untrained.gguf")
 }
 
 /// The committed model's bytes.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use qwen3_rerank::tokenizer::Tokenizer;
 use qwen3_rerank::{LoadOptions, Ranking, RerankRequest, Reranker, Warning, prompt};
 
-static FILE: &[u8] = include_bytes!("../../models/qwen3-rerank-untrained.gguf");
+static FILE: &[u8] = include_bytes!("../fixtures/qwen3-rerank-untrained.gguf");
 
 /// Small batches, so that a few documents already need several.
 static RERANKER: LazyLock<Reranker> = LazyLock::new(|| {

@@ -36,7 +36,10 @@ fn the_committed_model_is_the_tiny_one() {
     let made = file(&Shape::Tiny.model(FileType::Q8_0, 0));
     assert!(made.len() <= 2_000_000, "{} bytes", made.len());
     assert_eq!(checksum(&made), 0x9825_2e39, "the same on every platform");
-    assert!(made == super::model::bytes(), "models/qwen3-rerank-untrained.gguf is not of `random`");
+    assert!(
+        made == super::model::bytes(),
+        "tests/fixtures/qwen3-rerank-untrained.gguf is not of `random`"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use qwen3_rerank::{LoadOptions, RerankRequest, Reranker, Result};
 use serde::Deserialize;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-const MODEL: &[u8] = include_bytes!("../../models/qwen3-rerank-untrained.gguf");
+const MODEL: &[u8] = include_bytes!("../fixtures/qwen3-rerank-untrained.gguf");
 
 /// Written by `node tests/fixtures/untrained.mjs` with the native program.
 const NATIVE: &str = include_str!("../fixtures/untrained.json");

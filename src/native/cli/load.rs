@@ -1,6 +1,7 @@
-//! Loading the model that `--model` names, with a progress bar.
+//! Loading the model that `--model` names, with a progress bar, or the default one.
 
 use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -13,9 +14,9 @@ use crate::{LoadOptions, Reranker};
 /// Which model, for every subcommand that scores.
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
-    /// GGUF file of a Qwen3 reranker
+    /// GGUF file of a Qwen3 reranker [default: the small English model in this program]
     #[arg(long, value_name = "FILE", env = "QWEN3_RERANK_MODEL")]
-    pub(super) model: PathBuf,
+    model: Option<PathBuf>,
     /// Longest prompt in tokens [default: 8192, or what the model takes if less]
     #[arg(long, value_name = "TOKENS", value_parser = parse_count)]
     max_length: Option<usize>,
@@ -24,8 +25,23 @@ pub(super) struct ModelArgs {
 impl ModelArgs {
     /// Loads the model; `name` replaces the one in the file.
     pub(super) fn load(&self, name: Option<String>) -> Result<Reranker> {
-        let path = &self.model;
-        let file = open(path)?;
+        match &self.model {
+            Some(path) => self.read(open(path)?, name).with_context(|| path.display().to_string()),
+            None => self.read_embedded(name),
+        }
+    }
+
+    #[cfg(feature = "embedded-model")]
+    fn read_embedded(&self, name: Option<String>) -> Result<Reranker> {
+        self.read(std::io::Cursor::new(crate::native::embedded::MODEL), name)
+    }
+
+    #[cfg(not(feature = "embedded-model"))]
+    fn read_embedded(&self, _: Option<String>) -> Result<Reranker> {
+        bail!("--model is missing, and this program was built without a model in it")
+    }
+
+    fn read(&self, file: impl Read + Seek, name: Option<String>) -> Result<Reranker> {
         let mut options = LoadOptions { name, ..LoadOptions::default() };
         if let Some(max_length) = self.max_length {
             options.max_length = max_length;
@@ -36,12 +52,12 @@ impl ModelArgs {
             bar.set_position(progress.bytes);
         });
         bar.finish_and_clear();
-        loaded.with_context(|| path.display().to_string())
+        Ok(loaded?)
     }
 
-    /// The file's name without its folder and ending.
+    /// The file's name without its folder and ending; none for the default model.
     pub(super) fn stem(&self) -> Option<String> {
-        Some(self.model.file_stem()?.to_string_lossy().into_owned())
+        Some(self.model.as_ref()?.file_stem()?.to_string_lossy().into_owned())
     }
 }
 

@@ -1,0 +1,148 @@
+"""Step 1, data: reads every source into passages.jsonl and queries.jsonl, and the held-out sets into BEIR folders.
+
+python models/train/data.py            # all sources: 13 textbooks, questions, reference works
+python models/train/data.py --small    # a little of what npm and Debian packages hold, for a trial run
+"""
+
+import argparse
+import json
+import random
+
+import corpora
+import textbooks
+from corpora import Passage, Query
+from sources import BOOKS, WORK
+
+# What share of a source is read, where all of it would drown the others or keep the teacher busy for hours.
+SHARES = {"wordnet": 0.15, "factbook": 0.2, "foldoc": 0.3, "debian": 0.35, "wikipedia questions": 0.35}
+TEXTBOOK_SHARE = 0.2
+SMALL_SHARE = 0.02
+TRIVIA_SHARE = 0.5
+
+SMALL = {"wordnet": corpora.wordnet, "foldoc": corpora.foldoc}
+
+
+def training_sources(small: bool):
+    if small:
+        return SMALL
+    books = {
+        f"textbook {book}": lambda book=book: textbooks.textbook(book)
+        for book in BOOKS
+        if book not in textbooks.HELD_OUT_BOOKS
+    }
+    return {
+        **books,
+        "xquad": lambda: corpora.xquad(corpora.XQUAD_TRAINING),
+        "wikipedia questions": corpora.wikipedia_questions,
+        "trivia": corpora.trivia,
+        "factbook": corpora.factbook,
+        **SMALL,
+        "debian": corpora.debian,
+        "recipes": corpora.recipes,
+        "tldr": lambda: corpora.tldr(held_out=False),
+    }
+
+
+def kept(name: str, share: float) -> bool:
+    """Whether a passage is in the share read: a book's module as a whole, all else one by one."""
+    return corpora.part("/".join(name.split("/")[:2]) if "/m" in name else name, 1000) < 1000 * share
+
+
+def cloze(passages: list[Passage], source: str, rate: float):
+    """Inverse cloze: a sentence is the query, and the passage without it what is asked for.
+
+    One in four keeps the sentence in its passage, so that a verbatim match counts too (Lee, Chang and Toutanova,
+    2019, section 4).
+    """
+    chance = random.Random(source)
+    for passage in passages:
+        parts = corpora.sentences(passage.text)
+        if len(parts) < 3 or chance.random() > rate:
+            continue
+        index = chance.randrange(len(parts))
+        words = parts[index].split()
+        if not 6 <= len(words) <= 40:
+            continue
+        rest = " ".join(parts[:index] + parts[index + (chance.random() > 0.25) :])
+        if chance.random() < 0.5 and len(words) > 12:  # a phrase instead of the sentence
+            start = chance.randrange(len(words) - 8)
+            words = words[start : start + chance.randint(5, 9)]
+        yield Passage(passage.id + "#rest", rest), Query(" ".join(words).rstrip(".,;:"), [passage.id + "#rest"])
+
+
+def write_lines(path, rows):
+    with open(path, "w") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def held_out(name: str, items):
+    """A held-out set in BEIR's form, which `qwen3-rerank eval` reads."""
+    folder = WORK / "heldout" / name
+    (folder / "qrels").mkdir(parents=True, exist_ok=True)
+    items = list(items)
+    passages = [item for item in items if isinstance(item, Passage)]
+    queries = [item for item in items if isinstance(item, Query) and item.positives]
+    write_lines(folder / "corpus.jsonl", ({"_id": item.id, "title": "", "text": item.text} for item in passages))
+    write_lines(
+        folder / "queries.jsonl", ({"_id": f"q{number}", "text": item.text} for number, item in enumerate(queries))
+    )
+    with open(folder / "qrels" / "test.tsv", "w") as file:
+        file.write("query-id\tcorpus-id\tscore\n")
+        file.writelines(f"q{number}\t{where}\t1\n" for number, item in enumerate(queries) for where in item.positives)
+    print(f"held out: {name}: {len(passages)} passages, {len(queries)} queries")
+
+
+def definitions(book: str):
+    """A held-out book: which paragraph introduces the term that a glossary entry defines? Glossary entries themselves
+    are no passages here, and the query does not name the term."""
+    for item in textbooks.textbook(book):
+        if isinstance(item, Passage) and "/term/" not in item.id:
+            yield item
+        elif isinstance(item, Query) and item.kind == "definition":
+            yield item
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="two percent of the registry sources")
+    options = parser.parse_args()
+    WORK.mkdir(parents=True, exist_ok=True)
+    passages, queries = [], []
+    for source, read in training_sources(options.small).items():
+        own, asked = [], []
+        for item in read():
+            (own if isinstance(item, Passage) else asked).append(item)
+        share = SHARES.get(source, TEXTBOOK_SHARE if source.startswith("textbook") else 1.0)
+        share = SMALL_SHARE if options.small else share
+        own = [item for item in own if kept(item.id, share)]
+        there = {item.id for item in own}
+        asked = [
+            item
+            for item in asked
+            if there.intersection(item.positives) or (not item.positives and kept(item.text, share))
+        ]
+        if source == "trivia":
+            asked = [item for item in asked if kept(item.text, TRIVIA_SHARE)]
+        rate = 0.0 if source in ("wordnet", "recipes", "tldr") else 0.35
+        for rest, query in cloze(own, source, rate):
+            own.append(rest)
+            asked.append(query)
+        passages += [{"id": item.id, "text": item.text, "source": source} for item in own]
+        queries += [
+            {"text": item.text, "positives": item.positives, "answer": item.answer, "source": source} for item in asked
+        ]
+        print(f"{source}: {len(own)} passages, {len(asked)} queries")
+    ids = {row["id"] for row in passages}
+    for row in queries:
+        row["positives"] = [where for where in row["positives"] if where in ids]
+    write_lines(WORK / "passages.jsonl", passages)
+    write_lines(WORK / "queries.jsonl", queries)
+    print(f"all: {len(passages)} passages, {len(queries)} queries")
+    if not options.small:
+        held_out("xquad", corpora.xquad(corpora.XQUAD_HELD_OUT))
+        held_out("textbooks", (item for book in textbooks.HELD_OUT_BOOKS for item in definitions(book)))
+        held_out("tldr", corpora.tldr(held_out=True))
+
+
+if __name__ == "__main__":
+    main()

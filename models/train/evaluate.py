@@ -1,0 +1,119 @@
+"""Step 6, evaluate: MRR@10 and nDCG@10 of BM25's top k, reranked by everything there is to compare with.
+
+    python models/train/evaluate.py --set xquad --top 15              # the trained checkpoint
+    python models/train/evaluate.py --set xquad --top 15 --state start.pt
+
+The sets are those in target/train/heldout; `dev` is the training articles of XQuAD, the one to make choices with.
+`qwen3-rerank eval` measures the GGUF on the same folders.
+"""
+
+import argparse
+import json
+import random
+
+import numpy as np
+import torch
+
+import corpora
+from batches import Prompts
+from model import Reranker
+from sources import WORK
+from teacher import Bm25, embed, minilm
+
+
+def load(name: str):
+    """(passages, queries, for each query its relevant passages' numbers)."""
+    if name == "dev":
+        items = list(corpora.xquad(corpora.XQUAD_TRAINING))
+        passages = [item for item in items if isinstance(item, corpora.Passage)]
+        number = {item.id: index for index, item in enumerate(passages)}
+        asked = [item for item in items if isinstance(item, corpora.Query)]
+        random.Random(0).shuffle(asked)
+        asked = asked[:300]
+        return [p.text for p in passages], [q.text for q in asked], [{number[q.positives[0]]} for q in asked]
+    folder = WORK / "heldout" / name
+    passages = [json.loads(line) for line in open(folder / "corpus.jsonl")]
+    queries = [json.loads(line) for line in open(folder / "queries.jsonl")]
+    number = {row["_id"]: index for index, row in enumerate(passages)}
+    relevant = {row["_id"]: set() for row in queries}
+    for line in open(folder / "qrels" / "test.tsv").readlines()[1:]:
+        query, passage, _ = line.split("\t")
+        relevant[query].add(number[passage])
+    return [p["text"] for p in passages], [q["text"] for q in queries], [relevant[q["_id"]] for q in queries]
+
+
+def metrics(order: np.ndarray, relevant: list[set]) -> tuple[float, float]:
+    """Mean MRR@10 and nDCG@10 of ranked passage numbers (queries, k), binary relevance."""
+    mrr = ndcg = 0.0
+    for row, wanted in zip(order, relevant, strict=True):
+        hits = [rank for rank, passage in enumerate(row[:10]) if passage in wanted]
+        mrr += 1 / (hits[0] + 1) if hits else 0
+        ideal = sum(1 / np.log2(rank + 2) for rank in range(min(10, len(wanted))))
+        ndcg += sum(1 / np.log2(rank + 2) for rank in hits) / ideal
+    return mrr / len(relevant), ndcg / len(relevant)
+
+
+def by(candidates: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    return np.take_along_axis(candidates, np.argsort(-scores, axis=1, kind="stable"), axis=1)
+
+
+@torch.inference_mode()
+def model_scores(model, prompts, passages, queries, candidates) -> np.ndarray:
+    """Log-odds of every candidate, f32 (queries, k)."""
+    scores = np.zeros(candidates.shape, np.float32)
+    ids = [prompts.document(text) for text in passages]
+    for start in range(0, len(queries), 16):
+        rows = range(start, min(start + 16, len(queries)))
+        batch, order = prompts.batch(
+            [prompts.query(queries[r]) for r in rows], [[ids[c] for c in candidates[r]] for r in rows]
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            odds = torch.cat([part.float() for part in model(batch)]).numpy()
+        scores[order[:, 0] + start, order[:, 1]] = odds
+    return scores
+
+
+def maxsim(weights: torch.Tensor, prompts, passages, queries, candidates) -> np.ndarray:
+    """Static MaxSim: each query token's best cosine with a document token, weighted by its IDF."""
+    unit = torch.nn.functional.normalize(weights[:, :224], dim=1)
+    scores = np.zeros(candidates.shape, np.float32)
+    for row, query in enumerate(queries):
+        asked = torch.tensor(prompts.encode(f" {query}"))
+        for place, passage in enumerate(candidates[row]):
+            best = (unit[asked] @ unit[torch.tensor(prompts.document(passages[passage]))].T).max(dim=1).values
+            scores[row, place] = (best * weights[asked, 225]).sum()
+    return scores
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", default="dev")
+    parser.add_argument("--top", type=int, default=15)
+    parser.add_argument("--state", default="trained.pt")
+    parser.add_argument("--queries", type=int, help="only the first so many")
+    options = parser.parse_args()
+    passages, queries, relevant = load(options.set)
+    queries, relevant = queries[: options.queries], relevant[: options.queries]
+    prompts, model = Prompts(), Reranker()
+    start = torch.load(WORK / "start.pt")["embed_tokens.weight"]
+    model.load_state_dict(torch.load(WORK / options.state, weights_only=True))
+    candidates = Bm25(passages).nearest(queries, options.top)
+    print(f"{options.set}: {len(passages)} passages, {len(queries)} queries, BM25's top {options.top}")
+    tokenizer, teacher = minilm()
+    cosines = embed(queries, tokenizer, teacher)[:, None] * embed(passages, tokenizer, teacher)[candidates]
+    odds = model_scores(model.eval(), prompts, passages, queries, candidates)
+    for name, order in [
+        ("BM25", candidates),
+        ("static MaxSim x IDF", by(candidates, maxsim(start, prompts, passages, queries, candidates))),
+        ("MiniLM cosine", by(candidates, cosines.astype(np.float32).sum(axis=2))),
+        (options.state, by(candidates, odds)),
+    ]:
+        mrr, ndcg = metrics(order, relevant)
+        print(f"{name:22} MRR@10 {mrr:.4f}  nDCG@10 {ndcg:.4f}")
+    right = np.array([[passage in wanted for passage in row] for row, wanted in zip(candidates, relevant, strict=True)])
+    scores = 1 / (1 + np.exp(-odds))
+    print(f"median score: relevant {np.median(scores[right]):.3f}, irrelevant {np.median(scores[~right]):.3f}")
+
+
+if __name__ == "__main__":
+    main()
