@@ -67,6 +67,11 @@ def cut(whole: dict, texts: list[str], needed: list[str], size: int) -> dict:
             keep |= family
         if len(keep) == room:
             break
+    # A small corpus leaves room: the first merges fill it, whose parts come before them.
+    for rank in range(len(merges)):
+        if len(keep) == room:
+            break
+        keep.add(rank)
     letters = [names[index] for index in range(256)]
     return description(whole, letters, [merges[rank] for rank in sorted(keep)])
 
