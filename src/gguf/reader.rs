@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 
-use candle_core::quantized::{GgmlDType, QStorage, QTensor, QuantizedType};
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 
 use super::{DEFAULT_ALIGNMENT, Metadata, Value, type_from_id, unsupported_type_name};
 use crate::{Error, Result};
@@ -111,11 +111,10 @@ impl<R: Read + Seek> Reader<R> {
     ///
     /// # Errors
     /// As [`Reader::bytes`].
-    pub fn blocks(&mut self, name: &str) -> Result<Box<dyn QuantizedType>> {
-        let TensorInfo { dtype, size, .. } = *self.info(name)?;
-        let size = usize::try_from(size)
+    pub fn blocks(&mut self, name: &str) -> Result<Vec<u8>> {
+        let size = usize::try_from(self.info(name)?.size)
             .map_err(|_| Error::UnsupportedModel(format!("{name} is larger than memory")))?;
-        Ok(dtype.from_data(Cow::Owned(self.bytes(name, 0, size)?)))
+        self.bytes(name, 0, size)
     }
 
     /// Reads one tensor into memory, still quantized.
@@ -123,8 +122,10 @@ impl<R: Read + Seek> Reader<R> {
     /// # Errors
     /// As [`Reader::bytes`].
     pub fn tensor(&mut self, name: &str) -> Result<QTensor> {
-        let dims = self.info(name)?.dims.clone();
-        Ok(QTensor::new(QStorage::Cpu(self.blocks(name)?), dims)?)
+        let TensorInfo { dtype, ref dims, .. } = *self.info(name)?;
+        let dims = dims.clone();
+        let blocks = dtype.from_data(Cow::Owned(self.blocks(name)?));
+        Ok(QTensor::new(QStorage::Cpu(blocks), dims)?)
     }
 }
 

@@ -1,18 +1,36 @@
 //! SwiGLU's gate.
 
-use super::for_each_chunk;
+use super::backend::{Backend, Work};
+use super::exp::exp;
+use super::threads::for_each_chunk;
 
 /// Values that one task takes.
-const CHUNK: usize = 1 << 14;
+const CHUNK: usize = 1 << 12;
 
 /// gate ← silu(gate) · up, with silu(x) = x / (1 + e⁻ˣ); both `[tokens, ffn]`.
 pub fn silu_mul(gate: &mut [f32], up: &[f32]) {
     assert_eq!(gate.len(), up.len());
+    let backend = Backend::best();
     for_each_chunk(gate, CHUNK, |index, gate| {
-        for (gate, up) in gate.iter_mut().zip(&up[index * CHUNK..]) {
-            *gate = *gate / (1.0 + libm::expf(-*gate)) * up;
-        }
+        let up = &up[index * CHUNK..][..gate.len()];
+        backend.run(SiluMul { gate, up });
     });
+}
+
+struct SiluMul<'a> {
+    gate: &'a mut [f32],
+    up: &'a [f32],
+}
+
+impl Work for SiluMul<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (gate, up) in self.gate.iter_mut().zip(self.up) {
+            *gate = *gate / (1.0 + exp(-*gate)) * up;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,24 @@
 //! Causal attention of ragged documents behind a shared prefix.
+//!
+//! Sixteen queries at a time, that share a document and a key head, lie in the
+//! lanes of vectors; keys and values are read as they are. The softmax is online
+//! (Milakov and Gimelshein, 2018) over blocks of keys, so that no row of logits
+//! is ever held whole (Dao et al., 2022). Blocks begin at fixed positions and
+//! sums run in the keys' order: where the prefix ends changes no bit.
 
-use super::{dot, for_each_chunk};
+use std::cell::Cell;
+use std::ops::Range;
+
+use super::backend::{Backend, Work};
+use super::exp::exp;
+use super::threads::for_each;
+
+/// Queries in the lanes of a tile.
+const LANES: usize = 16;
+/// Keys whose logits are held at once.
+const KEYS: usize = 64;
+/// Sums of [`LANES`] values that stay in registers: WebAssembly has 16 of 4 values.
+const TILE: usize = if cfg!(target_arch = "wasm32") { 2 } else { 6 };
 
 /// How attention is split into heads (grouped-query: several heads share keys and values).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +41,7 @@ pub struct KeysValues<'a> {
 }
 
 /// Whose query it is: the token at `token` of a document that starts at `start`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query {
     /// Index of the document's first token in the batch.
     pub start: usize,
@@ -44,59 +62,295 @@ pub fn attention(
     out: &mut [f32],
 ) {
     let width = shape.heads * shape.head_dim;
-    let kv_width = shape.kv_heads * shape.head_dim;
     assert_eq!(queries.len(), rows.len() * width);
     assert_eq!(out.len(), queries.len());
     assert_eq!(prefix.keys.len(), prefix.values.len());
     assert_eq!(own.keys.len(), own.values.len());
-    for_each_chunk(out, width, |index, out| {
-        let Query { start, token } = rows[index];
-        let document = start * kv_width..(token + 1) * kv_width;
-        let document =
-            KeysValues { keys: &own.keys[document.clone()], values: &own.values[document] };
-        let queries = &queries[index * width..(index + 1) * width];
-        let mut weights = Vec::new();
-        for head in 0..shape.heads {
-            let range = head * shape.head_dim..(head + 1) * shape.head_dim;
-            let kv = (head / (shape.heads / shape.kv_heads)) * shape.head_dim;
-            let parts = [prefix, document];
-            attend(&queries[range.clone()], parts, kv, kv_width, &mut weights, &mut out[range]);
+    let backend = Backend::best();
+    let groups = groups(rows, (LANES * shape.kv_heads / shape.heads).max(1));
+    let out = Output { start: out.as_mut_ptr(), length: out.len() };
+    for_each(groups.len() * shape.kv_heads, |task| {
+        let (group, kv_head) = (groups[task / shape.kv_heads].clone(), task % shape.kv_heads);
+        let mut scratch = SCRATCH.take();
+        // A group of query heads that has more than the lanes goes in parts.
+        let heads = shape.heads / shape.kv_heads;
+        for first in (0..heads).step_by(LANES) {
+            let heads = kv_head * heads + first..kv_head * heads + heads.min(first + LANES);
+            let tile = Tile { shape, queries, rows, group: group.clone(), heads, kv_head };
+            backend.run(Attend { tile, prefix, own, scratch: &mut scratch, out: &out });
         }
+        SCRATCH.set(scratch);
     });
 }
 
-/// One head of one query: softmax(q · keys / √head_dim) · values over both parts.
-/// `offset` is the head's place in a token's keys; `weights` is scratch.
-fn attend(
-    query: &[f32],
-    parts: [KeysValues<'_>; 2],
-    offset: usize,
-    kv_width: usize,
-    weights: &mut Vec<f32>,
-    out: &mut [f32],
-) {
-    let head_dim = query.len();
-    let scale = 1.0 / (head_dim as f32).sqrt();
-    weights.clear();
-    for part in parts {
-        let keys = part.keys.chunks_exact(kv_width);
-        weights.extend(keys.map(|token| dot(query, &token[offset..offset + head_dim]) * scale));
-    }
-    let highest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for weight in weights.iter_mut() {
-        *weight = libm::expf(*weight - highest);
-        sum += *weight;
-    }
-    out.fill(0.0);
-    let values = parts.into_iter().flat_map(|part| part.values.chunks_exact(kv_width));
-    for (token, weight) in values.zip(weights.iter()) {
-        for (out, value) in out.iter_mut().zip(&token[offset..offset + head_dim]) {
-            *out += weight * value;
+/// Runs of at most `most` rows of one document.
+fn groups(rows: &[Query], most: usize) -> Vec<Range<usize>> {
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    for (row, query) in rows.iter().enumerate() {
+        match groups.last_mut() {
+            Some(group) if group.len() < most && rows[group.start].start == query.start => {
+                group.end += 1;
+            }
+            _ => groups.push(row..row + 1),
         }
     }
-    let norm = 1.0 / sum;
-    out.iter_mut().for_each(|value| *value *= norm);
+    groups
+}
+
+/// The queries of some rows of one document, of some heads that share keys.
+#[derive(Clone)]
+struct Tile<'a> {
+    shape: Heads,
+    queries: &'a [f32],
+    rows: &'a [Query],
+    group: Range<usize>,
+    heads: Range<usize>,
+    kv_head: usize,
+}
+
+impl Tile<'_> {
+    /// Row and head of a lane; the lanes behind the last repeat it.
+    #[inline(always)]
+    fn lane(&self, lane: usize) -> (usize, usize) {
+        let lane = lane.min(self.lanes() - 1);
+        (self.group.start + lane / self.heads.len(), self.heads.start + lane % self.heads.len())
+    }
+
+    #[inline(always)]
+    fn lanes(&self) -> usize {
+        self.group.len() * self.heads.len()
+    }
+}
+
+/// What a tile works in, kept from tile to tile.
+#[derive(Default)]
+struct Scratch {
+    queries: Vec<[f32; LANES]>, // [head_dim]
+    weights: Vec<[f32; LANES]>, // [KEYS]
+    sums: Vec<[f32; LANES]>,    // [head_dim]
+}
+
+thread_local! {
+    static SCRATCH: Cell<Scratch> = Cell::default();
+}
+
+/// Values `[rows, heads, head_dim]` that tiles write to side by side.
+struct Output {
+    start: *mut f32,
+    length: usize,
+}
+
+// SAFETY: it stands for the exclusive borrow of a slice of f32 that outlives it, and each head of
+// a row is written by one tile.
+#[allow(unsafe_code)]
+unsafe impl Sync for Output {}
+
+impl Output {
+    #[allow(unsafe_code)]
+    #[inline(always)]
+    fn write(&self, at: usize, values: impl ExactSizeIterator<Item = f32>) {
+        assert!(at + values.len() <= self.length);
+        // SAFETY: within the slice, and no other tile has this head.
+        let place = unsafe { std::slice::from_raw_parts_mut(self.start.add(at), values.len()) };
+        place.iter_mut().zip(values).for_each(|(place, value)| *place = value);
+    }
+}
+
+struct Attend<'a> {
+    tile: Tile<'a>,
+    prefix: KeysValues<'a>,
+    own: KeysValues<'a>,
+    scratch: &'a mut Scratch,
+    out: &'a Output,
+}
+
+impl Work for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { tile, prefix, own, scratch, out } = self;
+        let Heads { heads, kv_heads, head_dim } = tile.shape;
+        let kv_width = kv_heads * head_dim;
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        let Scratch { queries, weights, sums } = scratch;
+        queries.clear();
+        queries.resize(head_dim, [0.0; LANES]);
+        let mut last = [0; LANES]; // the last key that a lane sees
+        let before = prefix.keys.len() / kv_width;
+        let Query { start, .. } = tile.rows[tile.group.start];
+        for lane in 0..LANES {
+            let (row, head) = tile.lane(lane);
+            last[lane] = before + tile.rows[row].token - start;
+            let query = &tile.queries[(row * heads + head) * head_dim..][..head_dim];
+            for (place, value) in queries.iter_mut().zip(query) {
+                place[lane] = value * scale;
+            }
+        }
+        sums.clear();
+        sums.resize(head_dim, [0.0; LANES]);
+        let mut highest = [f32::NEG_INFINITY; LANES];
+        let mut totals = [0.0; LANES];
+        let end = last[tile.lanes() - 1] + 1;
+        let offset = tile.kv_head * head_dim;
+        for first in (0..end).step_by(KEYS) {
+            let keys = first..end.min(first + KEYS);
+            weights.clear();
+            weights.resize(keys.len(), [0.0; LANES]);
+            // The part of the block before the documents, then the document's own.
+            let (in_prefix, in_own) = split(keys.clone(), before);
+            let (left, right) = weights.split_at_mut(in_prefix.len());
+            let in_own = start + in_own.start..start + in_own.end;
+            logits(queries, part(prefix.keys, in_prefix.clone(), kv_width), offset, kv_width, left);
+            logits(queries, part(own.keys, in_own.clone(), kv_width), offset, kv_width, right);
+            for (key, weights) in keys.clone().zip(weights.iter_mut()) {
+                for lane in 0..LANES {
+                    weights[lane] =
+                        if key > last[lane] { f32::NEG_INFINITY } else { weights[lane] };
+                }
+            }
+            let factor = soften(weights, &mut highest, &mut totals);
+            for sums in sums.iter_mut() {
+                for lane in 0..LANES {
+                    sums[lane] *= factor[lane];
+                }
+            }
+            let (left, right) = weights.split_at(in_prefix.len());
+            add_values(left, part(prefix.values, in_prefix, kv_width), offset, kv_width, sums);
+            add_values(right, part(own.values, in_own, kv_width), offset, kv_width, sums);
+        }
+        for lane in 0..tile.lanes() {
+            let (row, head) = tile.lane(lane);
+            let norm = 1.0 / totals[lane];
+            let values = sums.iter().map(|sums| sums[lane] * norm);
+            out.write((row * heads + head) * head_dim, values);
+        }
+    }
+}
+
+/// The parts of a range before `at`, and from it on, counted from there.
+#[inline(always)]
+fn split(range: Range<usize>, at: usize) -> (Range<usize>, Range<usize>) {
+    let before = range.start.min(at)..range.end.min(at);
+    (before, range.start.max(at) - at..range.end.max(at) - at)
+}
+
+#[inline(always)]
+fn part(values: &[f32], tokens: Range<usize>, width: usize) -> &[f32] {
+    &values[tokens.start * width..tokens.end * width]
+}
+
+/// weights[key][lane] = Σᵢ keys[key][i] · queries[i][lane]; a key's values begin at `offset`.
+#[inline(always)]
+fn logits(
+    queries: &[[f32; LANES]],
+    keys: &[f32],
+    offset: usize,
+    width: usize,
+    weights: &mut [[f32; LANES]],
+) {
+    let key = |index: usize| &keys[index * width + offset..][..queries.len()];
+    let count = weights.len();
+    let mut tiles = weights.chunks_exact_mut(TILE);
+    for (tile, weights) in tiles.by_ref().enumerate() {
+        let keys: [&[f32]; TILE] = std::array::from_fn(|i| key(tile * TILE + i));
+        logits_of(queries, keys, weights);
+    }
+    let rest = tiles.into_remainder();
+    let first = count - rest.len();
+    for (i, weights) in rest.iter_mut().enumerate() {
+        logits_of(queries, [key(first + i)], std::slice::from_mut(weights));
+    }
+}
+
+#[inline(always)]
+fn logits_of<const N: usize>(
+    queries: &[[f32; LANES]],
+    keys: [&[f32]; N],
+    weights: &mut [[f32; LANES]],
+) {
+    let keys = keys.map(|key| &key[..queries.len()]);
+    let mut tile = [[0.0; LANES]; N];
+    for (i, queries) in queries.iter().enumerate() {
+        for n in 0..N {
+            let value = keys[n][i];
+            for lane in 0..LANES {
+                tile[n][lane] += value * queries[lane];
+            }
+        }
+    }
+    weights.copy_from_slice(&tile);
+}
+
+/// Turns a block's logits into weights, and returns by what factor earlier sums shrink.
+#[inline(always)]
+fn soften(
+    weights: &mut [[f32; LANES]],
+    highest: &mut [f32; LANES],
+    totals: &mut [f32; LANES],
+) -> [f32; LANES] {
+    let before = *highest;
+    for weights in weights.iter() {
+        for lane in 0..LANES {
+            let larger = weights[lane] > highest[lane];
+            highest[lane] = if larger { weights[lane] } else { highest[lane] };
+        }
+    }
+    let mut factor = [0.0; LANES];
+    for lane in 0..LANES {
+        factor[lane] = exp(before[lane] - highest[lane]);
+        totals[lane] *= factor[lane];
+    }
+    for weights in weights.iter_mut() {
+        for lane in 0..LANES {
+            weights[lane] = exp(weights[lane] - highest[lane]);
+            totals[lane] += weights[lane];
+        }
+    }
+    factor
+}
+
+/// sums[i][lane] += Σ values[key][i] · weights[key][lane], key after key.
+#[inline(always)]
+fn add_values(
+    weights: &[[f32; LANES]],
+    values: &[f32],
+    offset: usize,
+    width: usize,
+    sums: &mut [[f32; LANES]],
+) {
+    let count = sums.len();
+    let mut tiles = sums.chunks_exact_mut(TILE);
+    for (tile, sums) in tiles.by_ref().enumerate() {
+        add_values_of::<TILE>(weights, values, offset + tile * TILE, width, sums);
+    }
+    let rest = tiles.into_remainder();
+    let first = count - rest.len();
+    for (i, sums) in rest.iter_mut().enumerate() {
+        let sums = std::slice::from_mut(sums);
+        add_values_of::<1>(weights, values, offset + first + i, width, sums);
+    }
+}
+
+#[inline(always)]
+fn add_values_of<const N: usize>(
+    weights: &[[f32; LANES]],
+    values: &[f32],
+    first: usize,
+    width: usize,
+    sums: &mut [[f32; LANES]],
+) {
+    let mut tile = [[0.0; LANES]; N];
+    tile.copy_from_slice(sums);
+    for (weights, values) in weights.iter().zip(values.chunks_exact(width)) {
+        let values: &[f32; N] = values[first..first + N].try_into().expect("N values: bug");
+        for n in 0..N {
+            for lane in 0..LANES {
+                tile[n][lane] += values[n] * weights[lane];
+            }
+        }
+    }
+    sums.copy_from_slice(&tile);
 }
 
 #[cfg(test)]
@@ -124,8 +378,14 @@ mod tests {
 
     #[test]
     fn equals_the_formula_for_ragged_documents() {
+        for prefix in [0, 3, 63, 64, 65, 200] {
+            equals_the_formula_behind(prefix);
+        }
+    }
+
+    fn equals_the_formula_behind(count: usize) {
         let shape = Heads { heads: 4, kv_heads: 2, head_dim: 8 };
-        let (prefix_keys, prefix_values) = (numbers(3 * 16, 1), numbers(3 * 16, 2));
+        let (prefix_keys, prefix_values) = (numbers(count * 16, 1), numbers(count * 16, 2));
         let (keys, values) = (numbers(5 * 16, 3), numbers(5 * 16, 4));
         let queries = numbers(5 * 32, 5);
         let rows =
@@ -139,7 +399,7 @@ mod tests {
                 let place = |t: usize| t * 16 + head / 2 * 8..t * 16 + head / 2 * 8 + 8;
                 let seen = |prefix: &'static [f32], own: &'static [f32]| {
                     let own = (start..=token).map(move |t| &own[place(t)]);
-                    (0..3).map(move |t| &prefix[place(t)]).chain(own).collect::<Vec<_>>()
+                    (0..count).map(move |t| &prefix[place(t)]).chain(own).collect::<Vec<_>>()
                 };
                 let leak = |v: &Vec<f32>| -> &'static [f32] { v.clone().leak() };
                 let range = row * 32 + head * 8..row * 32 + head * 8 + 8;

@@ -1,33 +1,71 @@
 //! Root-mean-square normalisation.
 
-use super::{dot, for_each_chunk};
+use super::backend::{Backend, Work};
+use super::threads::for_each_chunk;
 
 /// Rows that one task takes.
 const ROWS: usize = 16;
+/// Lanes that sums run in, so that the compiler may use vector registers:
+/// float addition is not associative, so it never reorders a plain sum itself.
+const LANES: usize = 16;
 
 /// Each row x of `data` `[rows, width]` becomes x / √(mean(x²) + eps) · weight,
 /// with weight `[width]` (Zhang and Sennrich, 2019).
 pub fn rms_norm(data: &mut [f32], weight: &[f32], eps: f32) {
     let width = weight.len();
     assert_eq!(data.len() % width, 0);
-    for_each_chunk(data, ROWS * width, |_, rows| {
-        for row in rows.chunks_exact_mut(width) {
-            let scale = 1.0 / (dot(row, row) / width as f32 + eps).sqrt();
-            for (value, weight) in row.iter_mut().zip(weight) {
+    let backend = Backend::best();
+    for_each_chunk(data, ROWS * width, |_, rows| backend.run(Norm { rows, weight, eps }));
+}
+
+struct Norm<'a> {
+    rows: &'a mut [f32],
+    weight: &'a [f32],
+    eps: f32,
+}
+
+impl Work for Norm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let width = self.weight.len();
+        for row in self.rows.chunks_exact_mut(width) {
+            let scale = 1.0 / (sum_of_squares(row) / width as f32 + self.eps).sqrt();
+            for (value, weight) in row.iter_mut().zip(self.weight) {
                 *value = *value * scale * weight;
             }
         }
-    });
+    }
+}
+
+#[inline(always)]
+fn sum_of_squares(row: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            lanes[lane] += chunk[lane] * chunk[lane];
+        }
+    }
+    let rest: f32 = rest.iter().map(|value| value * value).sum();
+    lanes.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn rows_have_unit_mean_square_times_weight() {
-        let mut data = vec![3.0, 4.0, 0.0, 0.0];
-        super::rms_norm(&mut data, &[1.0, 2.0], 1e-6);
-        let rms = 12.5_f32.sqrt();
-        assert!((data[0] - 3.0 / rms).abs() < 1e-6 && (data[1] - 8.0 / rms).abs() < 1e-6);
-        assert_eq!(data[2..], [0.0, 0.0]);
+        for width in [2, 15, 16, 17, 131] {
+            let weight: Vec<f32> = (0..width).map(|i| 1.0 + i as f32 / 8.0).collect();
+            let row: Vec<f32> = (0..width).map(|i| (i % 7) as f32 - 2.0).collect();
+            let mut data = [row.clone(), vec![0.0; width]].concat();
+            super::rms_norm(&mut data, &weight, 1e-6);
+            let rms = (row.iter().map(|x| x * x).sum::<f32>() / width as f32).sqrt();
+            for ((value, x), weight) in data.iter().zip(&row).zip(&weight) {
+                assert!((value - x / rms * weight).abs() < 1e-4, "{width}");
+            }
+            assert!(data[width..].iter().all(|value| *value == 0.0));
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Rotary position embedding (Su et al., 2021), NeoX style: value i of a head
 //! is paired with value i + head_dim/2.
 
-use super::for_each_chunk;
+use super::backend::{Backend, Work};
+use super::threads::for_each_chunk;
 
 /// Rows that one task takes.
 const ROWS: usize = 16;
@@ -10,8 +11,8 @@ const ROWS: usize = 16;
 pub struct Rope {
     first: usize,
     half: usize,
-    /// (cos, sin) by position and frequency: `[positions, head_dim / 2]`.
-    table: Vec<(f32, f32)>,
+    /// By position the cosines, then the sines, of all frequencies: `[positions, 2, head_dim / 2]`.
+    table: Vec<f32>,
 }
 
 impl Rope {
@@ -20,11 +21,15 @@ impl Rope {
         let half = head_dim / 2;
         let frequencies: Vec<f32> =
             (0..half).map(|i| libm::pow(theta, -2.0 * i as f64 / head_dim as f64) as f32).collect();
-        let entry = |angle: f32| (libm::cos(angle.into()) as f32, libm::sin(angle.into()) as f32);
-        let table = positions
-            .clone()
-            .flat_map(|position| frequencies.iter().map(move |f| entry(position as f32 * f)))
-            .collect();
+        let angle = |position: usize, frequency: &f32| f64::from(position as f32 * frequency);
+        let mut table = vec![0.0; positions.len() * 2 * half];
+        for_each_chunk(&mut table, 2 * half, |index, entry| {
+            let (cosines, sines) = entry.split_at_mut(half);
+            for ((cos, sin), frequency) in cosines.iter_mut().zip(sines).zip(&frequencies) {
+                let angle = angle(positions.start + index, frequency);
+                (*cos, *sin) = (libm::cos(angle) as f32, libm::sin(angle) as f32);
+            }
+        });
         Self { first: positions.start, half, table }
     }
 
@@ -33,20 +38,37 @@ impl Rope {
     pub fn apply(&self, data: &mut [f32], heads: usize, position: impl Fn(usize) -> usize + Sync) {
         let width = heads * self.half * 2;
         assert_eq!(data.len() % width, 0);
+        let backend = Backend::best();
         for_each_chunk(data, ROWS * width, |chunk, rows| {
             for (row, token) in rows.chunks_exact_mut(width).enumerate() {
-                let start = (position(chunk * ROWS + row) - self.first) * self.half;
-                let angles = &self.table[start..start + self.half];
-                token.chunks_exact_mut(self.half * 2).for_each(|head| turn(head, angles));
+                let start = (position(chunk * ROWS + row) - self.first) * 2 * self.half;
+                backend.run(Turn { token, angles: &self.table[start..start + 2 * self.half] });
             }
         });
     }
 }
 
-fn turn(head: &mut [f32], angles: &[(f32, f32)]) {
-    let (left, right) = head.split_at_mut(angles.len());
-    for ((x, y), (cos, sin)) in left.iter_mut().zip(right).zip(angles) {
-        (*x, *y) = (*x * cos - *y * sin, *y * cos + *x * sin);
+/// All heads of a token, by its cosines and sines.
+struct Turn<'a> {
+    token: &'a mut [f32],
+    angles: &'a [f32],
+}
+
+impl Work for Turn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let half = self.angles.len() / 2;
+        let (cosines, sines) = self.angles.split_at(half);
+        for head in self.token.chunks_exact_mut(2 * half) {
+            let (left, right) = head.split_at_mut(half);
+            for i in 0..half {
+                let (x, y) = (left[i], right[i]);
+                left[i] = x * cosines[i] - y * sines[i];
+                right[i] = y * cosines[i] + x * sines[i];
+            }
+        }
     }
 }
 

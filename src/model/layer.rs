@@ -53,14 +53,15 @@ impl Layer {
         keys: &mut Vec<f32>,
         values: &mut Vec<f32>,
     ) {
+        let eps = config.rms_norm_eps as f32;
         for (chunk, hidden) in hidden.chunks(ROWS * config.hidden_size).enumerate() {
             let mut x = hidden.to_vec();
-            kernel::rms_norm(&mut x, &self.attn_norm, config.rms_norm_eps as f32);
-            let mut k = self.attn_k.forward(&x);
-            kernel::rms_norm(&mut k, &self.attn_k_norm, config.rms_norm_eps as f32);
+            kernel::rms_norm(&mut x, &self.attn_norm, eps);
+            let [mut k, v] = kernel::multiply([&self.attn_k, &self.attn_v], &x);
+            kernel::rms_norm(&mut k, &self.attn_k_norm, eps);
             place.rope.apply(&mut k, config.kv_heads, |row| place.position(chunk * ROWS + row));
             keys.extend_from_slice(&k);
-            values.extend_from_slice(&self.attn_v.forward(&x));
+            values.extend_from_slice(&v);
         }
     }
 
@@ -98,20 +99,14 @@ impl Layer {
         let rows = &place.rows[first..first + hidden.len() / config.hidden_size];
         let mut out = vec![0.0; q.len()];
         kernel::attention(config.heads(), &q, rows, prefix, own, &mut out);
-        add(hidden, &self.attn_output.forward(&out));
+        self.attn_output.add_to(&out, hidden);
     }
 
     fn feed_forward(&self, config: &Config, hidden: &mut [f32]) {
         let mut x = hidden.to_vec();
         kernel::rms_norm(&mut x, &self.ffn_norm, config.rms_norm_eps as f32);
-        let mut gate = self.ffn_gate.forward(&x);
-        kernel::silu_mul(&mut gate, &self.ffn_up.forward(&x));
-        add(hidden, &self.ffn_down.forward(&gate));
-    }
-}
-
-fn add(hidden: &mut [f32], update: &[f32]) {
-    for (value, update) in hidden.iter_mut().zip(update) {
-        *value += update;
+        let [mut gate, up] = kernel::multiply([&self.ffn_gate, &self.ffn_up], &x);
+        kernel::silu_mul(&mut gate, &up);
+        self.ffn_down.add_to(&gate, hidden);
     }
 }

@@ -127,11 +127,13 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
 
     fn linear(&mut self, name: &str) -> Result<Linear> {
         let blocks = self.reader.blocks(name)?;
-        let [outputs, inputs] = self.reader.info(name)?.dims[..] else {
+        let info = self.reader.info(name)?;
+        let [outputs, inputs] = info.dims[..] else {
             unreachable!("shapes have been checked: bug");
         };
+        let linear = Linear::new(info.dtype, &blocks, outputs, inputs);
         self.report(name)?;
-        Ok(Linear::new(blocks, outputs, inputs))
+        Ok(linear)
     }
 
     fn vector(&mut self, name: &str) -> Result<Vec<f32>> {

@@ -1,16 +1,19 @@
 //! Margins against transformers' on the very weights that the files hold.
 //!
-//! Activations are not rounded here, so quantised files must agree as closely as
-//! the others. Beside each type stands what rounding every layer's input to 8 bits
-//! per 32 values would cost, simulated in PyTorch on the same cases: the measure
-//! for products that do round.
+//! A quantised file's weights are the same on both sides, so only the rounding of
+//! activations to 8 bits per 32 values can differ. What that may cost was simulated
+//! in PyTorch on the same cases; our errors are held against it.
 
 use std::collections::BTreeMap;
 
 use crate::golden::{GOLDEN, Model, load, margins};
 
-/// Bound on each error: f32 sums in another order.
-const BOUND: f64 = 2e-3;
+/// Bound for files without quantised matrices: f32 sums in another order.
+const EXACT: f64 = 2e-3;
+/// Our root mean square may be this much of the simulation's,
+const RMS_FACTOR: f64 = 1.6;
+/// and our largest error this much of its largest.
+const MAX_FACTOR: f64 = 2.0;
 
 /// Errors of many cases.
 #[derive(Clone, Copy, Default)]
@@ -59,8 +62,16 @@ impl Row {
         self.simulation.add(other.simulation);
     }
 
+    fn bounds(&self) -> (f64, f64) {
+        match self.simulation.cases {
+            0 => (EXACT, EXACT),
+            _ => (RMS_FACTOR * self.simulation.rms(), MAX_FACTOR * self.simulation.max),
+        }
+    }
+
     fn holds(&self) -> bool {
-        self.ours.cases > 0 && self.ours.max <= BOUND
+        let (rms, max) = self.bounds();
+        self.ours.cases > 0 && self.ours.rms() <= rms && self.ours.max <= max
     }
 
     fn print(&self, name: &str) {
@@ -69,9 +80,10 @@ impl Row {
             0 => "-".to_string(),
             _ => format!("{:.4} / {:.4}", simulation.rms(), simulation.max),
         };
+        let (rms, max) = self.bounds();
         let ok = if self.holds() { "ok" } else { "BROKEN" };
         println!(
-            "{name:24} | {:5} | {:8.6} | {:8.6} | {simulated:15} | {BOUND} | {ok}",
+            "{name:24} | {:5} | {:8.6} | {:8.6} | {simulated:15} | {rms:.4} / {max:.4} | {ok}",
             ours.cases,
             ours.max,
             ours.rms()
@@ -80,8 +92,8 @@ impl Row {
 }
 
 const HEADER: &str = "\
-type                     | cases | max      | rms      | 8-bit rounding  | bound |
-                         |       | error    | error    | rms / max       | (max) |";
+type                     | cases | max      | rms      | 8-bit rounding  | bounds          |
+                         |       | error    | error    | rms / max       | rms / max       |";
 
 fn compare(model: &Model) -> Row {
     let reranker = load(&GOLDEN.file(model), 8192);

@@ -1,0 +1,156 @@
+//! Which instructions are used: found out when the program runs, on WebAssembly when it is built.
+
+use std::sync::OnceLock;
+
+/// A set of instructions. A value of it is proof that the processor has them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Backend(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni256,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    RelaxedDot,
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    RelaxedShort,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+impl std::fmt::Debug for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Backend {
+    /// The backend that works everywhere and defines what the others compute.
+    pub const SCALAR: Self = Self(Kind::Scalar);
+
+    /// The one that all operations use: the fastest here.
+    pub fn best() -> Self {
+        static BEST: OnceLock<Backend> = OnceLock::new();
+        *BEST.get_or_init(Self::find)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn find() -> Self {
+        Self::available().into_iter().next_back().unwrap_or(Self::SCALAR)
+    }
+
+    /// A WebAssembly module cannot ask how long an instruction takes, so that several are tried.
+    #[cfg(target_arch = "wasm32")]
+    fn find() -> Self {
+        use wasm_bindgen::prelude::*;
+        #[wasm_bindgen]
+        extern "C" {
+            #[wasm_bindgen(js_namespace = performance)]
+            fn now() -> f64;
+        }
+        match Self::available()[..] {
+            [] | [_] => Self::SCALAR,
+            [_, one] => one,
+            _ => Self::measured(now),
+        }
+    }
+
+    /// All that work here; the last is the fastest, as far as can be known without trying.
+    #[allow(clippy::vec_init_then_push)]
+    pub fn available() -> Vec<Self> {
+        let mut found = vec![Kind::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") {
+                found.push(Kind::Avx2);
+                if is_x86_feature_detected!("avxvnni") {
+                    found.push(Kind::AvxVnni);
+                }
+            }
+            let wide = is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512dq");
+            let vnni = is_x86_feature_detected!("avx512vnni");
+            if wide && vnni && is_x86_feature_detected!("avx512vl") {
+                found.extend([Kind::Avx512Vnni256, Kind::Avx512Vnni]);
+            }
+        }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        found.push(Kind::Simd128);
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        found.extend([Kind::RelaxedDot, Kind::RelaxedShort]);
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("dotprod") {
+            found.push(Kind::Neon);
+        }
+        found.into_iter().map(Self).collect()
+    }
+
+    /// Its name in `info` and diagnostics.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::AvxVnni => "AVX-VNNI",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni256 => "AVX-512 VNNI, 256 bits",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => "AVX-512 VNNI",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kind::Simd128 => "simd128",
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Kind::RelaxedDot => "relaxed SIMD, 32-bit sums",
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Kind::RelaxedShort => "relaxed SIMD, 16-bit sums",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "NEON dot products",
+        }
+    }
+
+    pub(super) fn kind(self) -> Kind {
+        self.0
+    }
+
+    /// Runs plain loops, compiled for this backend's instructions.
+    #[allow(unsafe_code)]
+    pub(super) fn run<W: Work>(self, work: W) -> W::Output {
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2")]
+            fn avx2<W: Work>(work: W) -> W::Output {
+                work.run()
+            }
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
+            fn avx512<W: Work>(work: W) -> W::Output {
+                work.run()
+            }
+            match self.0 {
+                Kind::Scalar => work.run(),
+                // SAFETY: `available` made this value, so the processor has the instructions.
+                Kind::Avx2 | Kind::AvxVnni => unsafe { avx2(work) },
+                // SAFETY: as above.
+                Kind::Avx512Vnni256 | Kind::Avx512Vnni => unsafe { avx512(work) },
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        work.run()
+    }
+}
+
+/// Plain loops that [`Backend::run`] compiles for each instruction set; a closure would not be
+/// inlined, and so stay without them. Implementors are `inline(always)` down to the loops.
+pub(super) trait Work {
+    /// What comes of it.
+    type Output;
+    /// Does it.
+    fn run(self) -> Self::Output;
+}

@@ -1,0 +1,163 @@
+//! Matrices of F32, F16 and BF16: panels that are widened to f32 and multiplied so.
+//!
+//! Activations are not rounded. Plain loops, that become vector code.
+
+use candle_core::quantized::GgmlDType;
+
+use super::ROWS;
+use super::panel::half;
+use crate::kernel::backend::Work;
+use crate::kernel::threads::for_each_chunk;
+
+/// Inputs that are summed up before they join the rest: the part of a panel
+/// that they take stays in the first-level cache.
+const INPUTS: usize = 256;
+/// Tokens whose sums stay in registers: WebAssembly has 16 of 4 values.
+const TOKENS: usize = if cfg!(target_arch = "wasm32") { 2 } else { 6 };
+
+/// A float matrix `[outputs, inputs]`, as `[panels, inputs, ROWS]`.
+#[derive(Debug)]
+pub(super) struct FloatMatrix {
+    values: Values,
+    pub outputs: usize,
+    pub inputs: usize,
+}
+
+#[derive(Debug)]
+enum Values {
+    F32(Vec<[f32; ROWS]>),
+    F16(Vec<[u16; ROWS]>),
+    BF16(Vec<[u16; ROWS]>),
+}
+
+impl FloatMatrix {
+    /// Repacks a matrix of one of the three types.
+    pub fn pack(kind: GgmlDType, raw: &[u8], outputs: usize, inputs: usize) -> Self {
+        assert_eq!(raw.len(), outputs * inputs * kind.type_size());
+        let short = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
+        let values = match kind {
+            GgmlDType::F32 => Values::F32(panels(raw, outputs, inputs, |bytes: &[u8]| {
+                f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+            })),
+            GgmlDType::F16 => Values::F16(panels(raw, outputs, inputs, short)),
+            GgmlDType::BF16 => Values::BF16(panels(raw, outputs, inputs, short)),
+            other => unreachable!("{other:?} is no float type: bug"),
+        };
+        Self { values, outputs, inputs }
+    }
+
+    /// Bytes that it takes in memory.
+    pub fn size(&self) -> usize {
+        match &self.values {
+            Values::F32(values) => size_of_val(&values[..]),
+            Values::F16(values) | Values::BF16(values) => size_of_val(&values[..]),
+        }
+    }
+
+    /// sums `[tokens, ROWS]` = x `[tokens, inputs]` · panel `[inputs, ROWS]`.
+    #[inline(always)]
+    fn multiply(&self, panel: usize, x: &[f32], sums: &mut [[f32; ROWS]]) {
+        assert_eq!(x.len(), sums.len() * self.inputs);
+        sums.fill([0.0; ROWS]);
+        let mut weights = [[0.0; ROWS]; INPUTS];
+        for start in (0..self.inputs).step_by(INPUTS) {
+            let count = INPUTS.min(self.inputs - start);
+            let weights = &mut weights[..count];
+            let at = panel * self.inputs + start;
+            match &self.values {
+                Values::F32(values) => widen(&values[at..], weights, |value| value),
+                Values::F16(values) => widen(&values[at..], weights, half),
+                Values::BF16(values) => {
+                    widen(&values[at..], weights, |bits| f32::from_bits(u32::from(bits) << 16));
+                }
+            }
+            add_run(weights, &x[start..], self.inputs, sums);
+        }
+    }
+}
+
+fn panels<T: Copy + Default + Send>(
+    raw: &[u8],
+    outputs: usize,
+    inputs: usize,
+    read: impl Fn(&[u8]) -> T + Sync,
+) -> Vec<[T; ROWS]> {
+    let bytes = size_of::<T>();
+    let mut panels = vec![[T::default(); ROWS]; outputs.div_ceil(ROWS) * inputs];
+    for_each_chunk(&mut panels, inputs, |panel, values| {
+        let raw = &raw[panel * ROWS * inputs * bytes..];
+        for (row, raw) in raw.chunks_exact(inputs * bytes).take(ROWS).enumerate() {
+            for (value, raw) in values.iter_mut().zip(raw.chunks_exact(bytes)) {
+                value[row] = read(raw);
+            }
+        }
+    });
+    panels
+}
+
+#[inline(always)]
+fn widen<T: Copy>(
+    values: &[[T; ROWS]],
+    weights: &mut [[f32; ROWS]],
+    convert: impl Fn(T) -> f32 + Copy,
+) {
+    // Flat, so that neighbours are converted together.
+    let weights = weights.as_flattened_mut().iter_mut();
+    for (weight, value) in weights.zip(values.as_flattened()) {
+        *weight = convert(*value);
+    }
+}
+
+/// Adds the products of a run of inputs; token t's lie from `t * stride` on.
+#[inline(always)]
+fn add_run(weights: &[[f32; ROWS]], x: &[f32], stride: usize, sums: &mut [[f32; ROWS]]) {
+    let part = |token: usize| &x[token * stride..][..weights.len()];
+    let tokens = sums.len();
+    let mut tiles = sums.chunks_exact_mut(TOKENS);
+    for (tile, sums) in tiles.by_ref().enumerate() {
+        let x: [&[f32]; TOKENS] = std::array::from_fn(|i| part(tile * TOKENS + i));
+        add_tile(weights, x, sums);
+    }
+    let rest = tiles.into_remainder();
+    let first = tokens - rest.len();
+    for (i, sums) in rest.iter_mut().enumerate() {
+        add_tile(weights, [part(first + i)], std::slice::from_mut(sums));
+    }
+}
+
+/// The inner loop: N tokens' sums stay in registers over all inputs of a run.
+#[inline(always)]
+fn add_tile<const N: usize>(weights: &[[f32; ROWS]], x: [&[f32]; N], sums: &mut [[f32; ROWS]]) {
+    let x = x.map(|x| &x[..weights.len()]);
+    let mut tile = [[0.0; ROWS]; N];
+    for (input, weights) in weights.iter().enumerate() {
+        for token in 0..N {
+            let value = x[token][input];
+            for row in 0..ROWS {
+                tile[token][row] += value * weights[row];
+            }
+        }
+    }
+    for (sums, tile) in sums.iter_mut().zip(tile) {
+        for (sum, part) in sums.iter_mut().zip(tile) {
+            *sum += part;
+        }
+    }
+}
+
+/// The product of one panel.
+pub(super) struct Multiply<'a> {
+    pub matrix: &'a FloatMatrix,
+    pub panel: usize,
+    pub x: &'a [f32],
+    pub sums: &'a mut [[f32; ROWS]],
+}
+
+impl Work for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.matrix.multiply(self.panel, self.x, self.sums);
+    }
+}

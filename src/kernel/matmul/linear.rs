@@ -1,0 +1,220 @@
+//! Weight matrices of any type, and their products with activations on all threads.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use candle_core::quantized::GgmlDType;
+
+use super::float::{FloatMatrix, Multiply};
+use super::pack::Form;
+use super::{Activations, Matrix, ROWS, Scratch, Terms, dispatch};
+use crate::kernel::backend::Backend;
+use crate::kernel::threads::for_each;
+
+/// A weight matrix `[outputs, inputs]`, packed.
+#[derive(Debug)]
+pub struct Linear(Weights);
+
+#[derive(Debug)]
+enum Weights {
+    Quantized(Matrix),
+    Float(FloatMatrix),
+}
+
+impl Linear {
+    /// Packs a matrix `[outputs, inputs]` from a file's blocks.
+    ///
+    /// # Panics
+    /// If `raw` has another length, rows are not whole blocks, or the type is
+    /// not one of those that files hold weights in.
+    pub fn new(dtype: GgmlDType, raw: &[u8], outputs: usize, inputs: usize) -> Self {
+        Self(match Matrix::pack(dtype, raw, outputs, inputs) {
+            Some(matrix) => Weights::Quantized(matrix),
+            None => Weights::Float(FloatMatrix::pack(dtype, raw, outputs, inputs)),
+        })
+    }
+
+    /// How a type is multiplied on this machine.
+    pub fn path(dtype: GgmlDType) -> &'static str {
+        match Form::new(dtype) {
+            Some(form) => dispatch::name(dispatch::kernel(Backend::best(), form)),
+            None => "f32 vector loops",
+        }
+    }
+
+    /// x · Wᵀ: `[tokens, inputs]` to `[tokens, outputs]`.
+    pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let [y] = multiply([self], x);
+        y
+    }
+
+    /// y + x · Wᵀ: `[tokens, inputs]` added to `[tokens, outputs]`.
+    pub fn add_to(&self, x: &[f32], y: &mut [f32]) {
+        run(Backend::best(), &[self], x, &mut [y], true);
+    }
+
+    /// Multiplies one panel of [`ROWS`] rows with all tokens: sums `[tokens, ROWS]`, overwritten.
+    pub(super) fn multiply_panel(
+        &self,
+        backend: Backend,
+        panel: usize,
+        input: &Input<'_>,
+        scratch: &mut Scratch,
+        sums: &mut [[f32; ROWS]],
+    ) {
+        match &self.0 {
+            Weights::Quantized(matrix) => {
+                let (x, terms) = input.rounded(matrix.form);
+                dispatch::multiply(backend, matrix, panel, x, terms, scratch, sums);
+            }
+            Weights::Float(matrix) => backend.run(Multiply { matrix, panel, x: input.x, sums }),
+        }
+    }
+
+    /// `[outputs, inputs]`
+    pub(super) fn shape(&self) -> [usize; 2] {
+        match &self.0 {
+            Weights::Quantized(matrix) => [matrix.outputs(), matrix.inputs()],
+            Weights::Float(matrix) => [matrix.outputs, matrix.inputs],
+        }
+    }
+
+    /// Bytes that it takes in memory.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        match &self.0 {
+            Weights::Quantized(matrix) => matrix.size(),
+            Weights::Float(matrix) => matrix.size(),
+        }
+    }
+}
+
+/// x · Wᵀ for several matrices of as many inputs: x is rounded once, and all panels are shared
+/// out among the threads together.
+pub fn multiply<const N: usize>(matrices: [&Linear; N], x: &[f32]) -> [Vec<f32>; N] {
+    multiply_on(Backend::best(), matrices, x)
+}
+
+/// [`multiply`] on one of the backends that work here.
+pub(super) fn multiply_on<const N: usize>(
+    backend: Backend,
+    matrices: [&Linear; N],
+    x: &[f32],
+) -> [Vec<f32>; N] {
+    let tokens = x.len() / matrices[0].shape()[1];
+    let mut products = matrices.map(|matrix| vec![0.0; tokens * matrix.shape()[0]]);
+    let mut slices = products.each_mut().map(|product| &mut product[..]);
+    run(backend, &matrices, x, &mut slices, false);
+    products
+}
+
+/// Multiplies x with all matrices; products overwrite those of `out`, or are added.
+fn run(backend: Backend, matrices: &[&Linear], x: &[f32], out: &mut [&mut [f32]], add: bool) {
+    let inputs = matrices[0].shape()[1];
+    let tokens = x.len() / inputs;
+    assert!(matrices.iter().all(|matrix| matrix.shape()[1] == inputs));
+    assert_eq!(x.len(), tokens * inputs);
+    if tokens == 0 {
+        return;
+    }
+    let input = Input::new(backend, matrices, x, inputs);
+    let targets: Vec<Strips<'_>> = out
+        .iter_mut()
+        .zip(matrices)
+        .map(|(out, matrix)| Strips::new(out, tokens, matrix.shape()[0]))
+        .collect();
+    let panels = |matrix: &&Linear| matrix.shape()[0].div_ceil(ROWS);
+    for_each(matrices.iter().map(panels).sum(), |mut panel| {
+        let mut index = 0;
+        while panel >= panels(&matrices[index]) {
+            panel -= panels(&matrices[index]);
+            index += 1;
+        }
+        let mut scratch = SCRATCH.take();
+        let (panels, sums) = &mut scratch;
+        sums.resize(tokens, [0.0; ROWS]);
+        matrices[index].multiply_panel(backend, panel, &input, panels, sums);
+        targets[index].write(panel * ROWS, sums, add);
+        SCRATCH.set(scratch);
+    });
+}
+
+thread_local! {
+    /// Widened weights and sums `[tokens, ROWS]`, kept from panel to panel.
+    static SCRATCH: Cell<(Scratch, Vec<[f32; ROWS]>)> = Cell::default();
+}
+
+/// Activations as the forms of some matrices want them.
+pub(super) struct Input<'a> {
+    x: &'a [f32],
+    rounded: Option<Activations>,
+    terms: Vec<(Form, Terms)>,
+}
+
+impl<'a> Input<'a> {
+    pub fn new(backend: Backend, matrices: &[&Linear], x: &'a [f32], inputs: usize) -> Self {
+        let mut found = Self { x, rounded: None, terms: Vec::new() };
+        for matrix in matrices {
+            let Weights::Quantized(Matrix { form, .. }) = matrix.0 else { continue };
+            let kernel = dispatch::kernel(backend, form);
+            let rounded =
+                found.rounded.get_or_insert_with(|| Activations::quantize(backend, x, inputs));
+            if dispatch::wants_wide(kernel) {
+                rounded.widen();
+            }
+            if !found.terms.iter().any(|(other, _)| *other == form) {
+                let terms = rounded.terms(form, dispatch::is_signed(kernel));
+                found.terms.push((form, terms));
+            }
+        }
+        found
+    }
+
+    fn rounded(&self, form: Form) -> (&Activations, &Terms) {
+        let terms = self.terms.iter().find(|(other, _)| *other == form);
+        match (&self.rounded, terms) {
+            (Some(rounded), Some((_, terms))) => (rounded, terms),
+            _ => unreachable!("each form of the matrices has its terms: bug"),
+        }
+    }
+}
+
+/// A matrix `[tokens, outputs]` that panels are written to side by side.
+struct Strips<'a> {
+    start: *mut f32,
+    tokens: usize,
+    outputs: usize,
+    matrix: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: it stands for the exclusive borrow of a slice of f32, and `write` is called for each
+// strip of columns once, so that no two threads write to the same place.
+#[allow(unsafe_code)]
+unsafe impl Sync for Strips<'_> {}
+
+impl<'a> Strips<'a> {
+    fn new(matrix: &'a mut [f32], tokens: usize, outputs: usize) -> Self {
+        assert_eq!(matrix.len(), tokens * outputs);
+        Self { start: matrix.as_mut_ptr(), tokens, outputs, matrix: PhantomData }
+    }
+
+    /// Writes, or adds, sums `[tokens, ROWS]` to the columns from `first` on, as many as there are.
+    #[allow(unsafe_code)]
+    fn write(&self, first: usize, sums: &[[f32; ROWS]], add: bool) {
+        assert!(sums.len() == self.tokens && first < self.outputs);
+        let columns = ROWS.min(self.outputs - first);
+        for (token, sums) in sums.iter().enumerate() {
+            // SAFETY: within the matrix, as token < tokens and first + columns <= outputs; no
+            // other thread has this strip.
+            let strip = unsafe {
+                let at = self.start.add(token * self.outputs + first);
+                std::slice::from_raw_parts_mut(at, columns)
+            };
+            if add {
+                strip.iter_mut().zip(sums).for_each(|(value, sum)| *value += sum);
+            } else {
+                strip.copy_from_slice(&sums[..columns]);
+            }
+        }
+    }
+}

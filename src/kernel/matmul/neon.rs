@@ -1,0 +1,140 @@
+//! AArch64 with `sdot`: four products of signed bytes, added to an i32, exactly.
+//!
+//! The intrinsic, `vdotq_laneq_s32`, is not stable in Rust 1.95 (issue 117224), so the
+//! instruction stands here as assembly. Tested under QEMU; not measured, no such
+//! machine was at hand.
+
+#![allow(unsafe_code)]
+// Rows and tokens index several arrays at once.
+#![allow(clippy::needless_range_loop)]
+
+use std::arch::aarch64::*;
+use std::arch::asm;
+
+use super::panel::{Panel, Run, Scratch};
+use super::tile::{Block, Job, Kernel, Sums, each, run_tile};
+use super::{Line, Matrix};
+
+/// The kernel of NEON with dot products.
+pub(super) struct Neon;
+
+/// sums + the products of each four weights with the four activations in lane `LANE` of `x`.
+///
+/// # Safety
+/// The processor has dot products.
+#[inline(always)]
+unsafe fn dot<const LANE: i32>(mut sums: int32x4_t, weights: int8x16_t, x: int8x16_t) -> int32x4_t {
+    // SAFETY: the instruction touches its operands alone and is there by the caller's promise.
+    unsafe {
+        asm!(
+            ".arch_extension dotprod",
+            "sdot {sums:v}.4s, {weights:v}.16b, {x:v}.4b[{lane}]",
+            sums = inout(vreg) sums, weights = in(vreg) weights, x = in(vreg) x,
+            lane = const LANE,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    sums
+}
+
+// SAFETY of all methods: the trait's promise that the instructions are there; pointers are good for
+// the vectors that the trait's documentation says.
+impl Kernel for Neon {
+    type Int = int32x4_t;
+    type Float = float32x4_t;
+    const LANES: usize = 4;
+    const TOKENS: [usize; 2] = [4, 4];
+    const IN_MEMORY: bool = true;
+    const SIGNED: bool = true;
+
+    #[inline(always)]
+    unsafe fn dots<const BITS: usize, const STEPS: usize, const R: usize, const N: usize>(
+        weights: *const Line,
+        row: usize,
+        x: Block,
+        (step, _): (usize, usize),
+        _: *const i32,
+        _: usize,
+    ) -> [[int32x4_t; N]; R] {
+        unsafe {
+            let mut sums = [[vdupq_n_s32(0); N]; R];
+            // Four steps' activations are one vector.
+            for four in (0..STEPS).step_by(4) {
+                let x: [int8x16_t; N] =
+                    each(|n| vld1q_s8(x.quants.add(n).cast::<i8>().add((step + four) * 4)));
+                let vectors = |s: usize| -> [int8x16_t; R] {
+                    each(|r| {
+                        let line = weights.add(four + s).cast::<i8>();
+                        vld1q_s8(line.add((row + r * Self::LANES) * 4))
+                    })
+                };
+                let weights = vectors(0);
+                sums = each(|r| each(|n| dot::<0>(sums[r][n], weights[r], x[n])));
+                let weights = vectors(1);
+                sums = each(|r| each(|n| dot::<1>(sums[r][n], weights[r], x[n])));
+                let weights = vectors(2);
+                sums = each(|r| each(|n| dot::<2>(sums[r][n], weights[r], x[n])));
+                let weights = vectors(3);
+                sums = each(|r| each(|n| dot::<3>(sums[r][n], weights[r], x[n])));
+            }
+            sums
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn float(value: int32x4_t) -> float32x4_t {
+        unsafe { vcvtq_f32_s32(value) }
+    }
+    #[inline(always)]
+    unsafe fn load(at: *const f32) -> float32x4_t {
+        unsafe { vld1q_f32(at) }
+    }
+    #[inline(always)]
+    unsafe fn store(at: *mut f32, value: float32x4_t) {
+        unsafe { vst1q_f32(at, value) }
+    }
+    #[inline(always)]
+    unsafe fn splat(at: *const f32) -> float32x4_t {
+        unsafe { vdupq_n_f32(*at) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe { vmulq_f32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe { vaddq_f32(a, b) }
+    }
+
+    #[target_feature(enable = "neon,dotprod")]
+    unsafe fn widen<'a>(scratch: &'a mut Scratch, matrix: &'a Matrix, run: Run) -> Panel<'a> {
+        scratch.widen(matrix, run, Self::SIGNED)
+    }
+
+    unsafe fn tile(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match sums.len() {
+                1 => tile::<1>(matrix, job, sums),
+                2 => tile::<2>(matrix, job, sums),
+                3 => tile::<3>(matrix, job, sums),
+                _ => tile::<4>(matrix, job, sums),
+            }
+        }
+    }
+}
+
+/// A tile of N tokens.
+#[target_feature(enable = "neon,dotprod")]
+fn tile<const N: usize>(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+    type K = Neon;
+    // SAFETY: the instructions are there, as this function needs them too.
+    unsafe {
+        match (matrix.form.halves, matrix.form.minimums) {
+            (false, false) => run_tile::<K, 8, false, false, 4, N>(job, sums),
+            (false, true) => run_tile::<K, 8, false, true, 4, N>(job, sums),
+            (true, false) => run_tile::<K, 8, true, false, 4, N>(job, sums),
+            (true, true) => run_tile::<K, 8, true, true, 4, N>(job, sums),
+        }
+    }
+}

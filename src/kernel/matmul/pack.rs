@@ -1,0 +1,188 @@
+//! Weight matrices, repacked from a file's blocks into panels of interleaved rows.
+//!
+//! A value's bits are split into planes of 4, 2 and 1 bits (or one of 8), so
+//! that no type grows: Q5 is a plane of 4 bits and one of 1. In a block of a
+//! panel, a plane of w bits is w lines; a line's byte holds 8/w steps.
+//! Scales stay in the file's form: f16, with small integers by sub-block in K types.
+
+use candle_core::quantized::GgmlDType;
+
+use super::blocks::Decoded;
+use super::{BLOCK, LINES, Line, ROWS, STEP};
+use crate::kernel::threads::for_each_pair_of_chunks;
+
+/// How a quantized type is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    /// Bits of a value: lines in a block of a panel.
+    pub bits: usize,
+    /// What is taken from a value before it is scaled; 0 if there are minimums.
+    pub offset: u8,
+    /// Whether each 16 inputs have a scale of their own.
+    pub halves: bool,
+    /// Whether values start at a minimum.
+    pub minimums: bool,
+    /// Blocks of 32 in a block of the file; more than one in K types, which have factors.
+    pub group: usize,
+}
+
+impl Form {
+    /// The form of a quantized type; none for floats.
+    pub fn new(kind: GgmlDType) -> Option<Self> {
+        let simple =
+            |bits, offset, minimums| Self { bits, offset, halves: false, minimums, group: 1 };
+        let nested =
+            |bits, offset, halves, minimums| Self { bits, offset, halves, minimums, group: 8 };
+        Some(match kind {
+            GgmlDType::Q4_0 => simple(4, 8, false),
+            GgmlDType::Q4_1 => simple(4, 0, true),
+            GgmlDType::Q5_0 => simple(5, 16, false),
+            GgmlDType::Q5_1 => simple(5, 0, true),
+            GgmlDType::Q8_0 => simple(8, 128, false),
+            GgmlDType::Q2K => nested(2, 0, true, true),
+            GgmlDType::Q3K => nested(3, 4, true, false),
+            GgmlDType::Q4K => nested(4, 0, false, true),
+            GgmlDType::Q5K => nested(5, 0, false, true),
+            GgmlDType::Q6K => nested(6, 32, true, false),
+            _ => return None,
+        })
+    }
+
+    /// Scales in a block of 32 inputs.
+    pub fn parts(self) -> usize {
+        if self.halves { 2 } else { 1 }
+    }
+
+    /// Rows of 16 bytes that the scales of a group take in a panel.
+    pub fn scale_rows(self) -> usize {
+        let subs = if self.group > 1 { self.group * self.parts() } else { 0 };
+        match (self.minimums, self.bits) {
+            (true, 2) => 4 + subs, // Q2_K: both factors in one byte
+            (true, _) => 4 + 2 * subs,
+            (false, _) => 2 + subs,
+        }
+    }
+}
+
+impl Form {
+    /// Puts one block of the file to its place in a panel: `planes` `[blocks, bits]`,
+    /// `scales` `[groups, scale_rows]`.
+    fn insert(
+        self,
+        row: usize,
+        group: usize,
+        block: &Decoded,
+        planes: &mut [Line],
+        scales: &mut [[u8; ROWS]],
+    ) {
+        for (i, quants) in block.quants[..self.group].iter().enumerate() {
+            let lines = &mut planes[(group * self.group + i) * self.bits..][..self.bits];
+            insert_quants(lines, row, quants);
+        }
+        let rows = self.scale_rows();
+        let scales = &mut scales[group * rows..][..rows];
+        insert_half(scales, row, block.scale);
+        let mut at = 2;
+        if self.minimums {
+            insert_half(&mut scales[2..], row, block.minimum);
+            at = 4;
+        }
+        let subs = if self.group > 1 { self.group * self.parts() } else { 0 };
+        for sub in 0..subs {
+            let (factor, lower) = (block.factors[sub] as u8, block.lowers[sub]);
+            if self.bits == 2 {
+                scales[at + sub][row] = factor | lower << 4;
+            } else {
+                scales[at + sub][row] = factor;
+                if self.minimums {
+                    scales[at + subs + sub][row] = lower;
+                }
+            }
+        }
+    }
+}
+
+/// A quantized weight matrix `[outputs, inputs]` in panels.
+#[derive(Debug)]
+pub struct Matrix {
+    pub(super) form: Form,
+    pub(super) outputs: usize,
+    /// Blocks of 32 inputs in a row.
+    pub(super) blocks: usize,
+    /// `[panels, blocks, bits]`
+    pub(super) planes: Vec<Line>,
+    /// `[panels, groups, scale_rows]`: by group f16 scales, f16 minimums, factors of both.
+    pub(super) scales: Vec<[u8; ROWS]>,
+}
+
+impl Matrix {
+    /// Repacks the blocks of a matrix `[outputs, inputs]`; none if `kind` is a float type.
+    ///
+    /// # Panics
+    /// If `raw` has another length, or rows are not whole blocks.
+    pub fn pack(kind: GgmlDType, raw: &[u8], outputs: usize, inputs: usize) -> Option<Self> {
+        let form = Form::new(kind)?;
+        assert_eq!(inputs % kind.block_size(), 0);
+        let row_bytes = inputs / kind.block_size() * kind.type_size();
+        assert_eq!(raw.len(), outputs * row_bytes);
+        let (panels, blocks) = (outputs.div_ceil(ROWS), inputs / BLOCK);
+        let (lines, rows) = (blocks * form.bits, blocks / form.group * form.scale_rows());
+        let mut planes = vec![Line::ZERO; panels * lines];
+        let mut scales = vec![[0; ROWS]; panels * rows];
+        let pairs = (&mut planes[..], &mut scales[..]);
+        for_each_pair_of_chunks(pairs, (lines, rows), |panel, planes, scales| {
+            let raw = &raw[panel * ROWS * row_bytes..];
+            for (row, raw) in raw.chunks_exact(row_bytes).take(ROWS).enumerate() {
+                for (group, raw) in raw.chunks_exact(kind.type_size()).enumerate() {
+                    form.insert(row, group, &Decoded::new(kind, raw), planes, scales);
+                }
+            }
+        });
+        Some(Self { form, outputs, blocks, planes, scales })
+    }
+
+    /// Panels of [`ROWS`] rows; the last may be filled up with zeros.
+    pub fn panels(&self) -> usize {
+        self.outputs.div_ceil(ROWS)
+    }
+
+    /// Inputs of a row.
+    pub fn inputs(&self) -> usize {
+        self.blocks * BLOCK
+    }
+
+    /// Rows.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Bytes that it takes in memory.
+    pub fn size(&self) -> usize {
+        size_of_val(&self.planes[..]) + size_of_val(&self.scales[..])
+    }
+}
+
+/// Row `row` of two rows of bytes taken as 16 f16.
+fn insert_half(rows: &mut [[u8; ROWS]], row: usize, value: u16) {
+    rows.as_flattened_mut()[2 * row..2 * row + 2].copy_from_slice(&value.to_le_bytes());
+}
+
+/// Splits the values of one row's block over the planes.
+fn insert_quants(lines: &mut [Line], row: usize, quants: &[u8; BLOCK]) {
+    let mut first = 0;
+    let mut low = 0;
+    for width in [8, 4, 2, 1] {
+        if lines.len() - first < width {
+            continue;
+        }
+        let steps = 8 / width;
+        for (i, quant) in quants.iter().enumerate() {
+            let (step, byte) = (i / STEP, row * STEP + i % STEP);
+            let bits = ((u16::from(*quant) >> low) & ((1 << width) - 1)) as u8;
+            lines[first + step / steps].0[byte] |= bits << (step % steps * width);
+        }
+        first += width;
+        low += width;
+    }
+    debug_assert_eq!(LINES, 8);
+}

@@ -1,0 +1,192 @@
+//! Activations rounded to 8 bits, each 32 inputs of a token with a scale of their own.
+
+use super::BLOCK;
+use super::pack::Form;
+use crate::kernel::backend::{Backend, Work};
+use crate::kernel::threads::{for_each_chunk, for_each_pair_of_chunks};
+
+/// The quants of one block of one token.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(32))]
+pub(super) struct Quants(pub [i8; BLOCK]);
+
+/// Quantized activations `[tokens, inputs]`.
+///
+/// They lie block by block, `[blocks, tokens]`, so that the tokens of a tile lie
+/// together whatever their number.
+#[derive(Debug)]
+pub struct Activations {
+    pub(super) tokens: usize,
+    pub(super) blocks: usize,
+    pub(super) quants: Vec<Quants>,
+    /// The same in 16 bits, for backends that multiply those.
+    pub(super) wide: Vec<[i16; BLOCK]>,
+    pub(super) scales: Vec<f32>,
+}
+
+/// What a form of weights adds to the products: the sums of the activations
+/// times the offset or the minimums. Matrices of one form share them.
+#[derive(Debug)]
+pub struct Terms {
+    /// Where integer sums start: `[blocks, tokens, parts]`; nothing if there are minimums.
+    pub(super) starts: Vec<i32>,
+    /// What multiplies the minimums: `[blocks, tokens, parts]`; nothing if there are none.
+    pub(super) sums: Vec<f32>,
+}
+
+/// The largest f32 under ½: added before digits are cut off, it rounds halves away from zero.
+const ALMOST_HALF: f32 = 0.5 - f32::EPSILON / 4.0;
+/// 1.5 · 2²³: floats of this size are integers, and their low bits count them.
+const INTEGERS: f32 = 12_582_912.0;
+/// Blocks whose largest value is below this are zero: 127 over it would be infinite.
+const TINY: f32 = 1e-36;
+
+/// Blocks of all tokens that one task rounds.
+const BLOCKS: usize = 4;
+
+impl Activations {
+    /// Rounds `x` `[tokens, inputs]` to q = x · 127 / max|x|, halves away from zero.
+    ///
+    /// A block with a value that is not finite gets such a scale, so that products stay so.
+    pub(super) fn quantize(backend: Backend, x: &[f32], inputs: usize) -> Self {
+        let (tokens, blocks) = (x.len() / inputs, inputs / BLOCK);
+        assert_eq!(x.len(), tokens * blocks * BLOCK);
+        let mut quants = vec![Quants([0; BLOCK]); tokens * blocks];
+        let mut scales = vec![0.0; tokens * blocks];
+        let size = tokens * BLOCKS;
+        let slices = (&mut quants[..], &mut scales[..]);
+        for_each_pair_of_chunks(slices, (size, size), |index, quants, scales| {
+            backend.run(Quantize { x, inputs, first: index * BLOCKS, tokens, quants, scales });
+        });
+        Self { tokens, blocks, quants, wide: Vec::new(), scales }
+    }
+
+    /// Sees to it that the quants are there in 16 bits too.
+    pub(super) fn widen(&mut self) {
+        if self.wide.len() == self.quants.len() {
+            return;
+        }
+        let size = self.tokens * BLOCKS;
+        self.wide = vec![[0; BLOCK]; self.quants.len()];
+        for_each_chunk(&mut self.wide, size, |index, wide| {
+            for (wide, quants) in wide.iter_mut().zip(&self.quants[index * size..]) {
+                *wide = quants.0.map(i16::from);
+            }
+        });
+    }
+
+    /// The terms for weights of `form`; `signed` ones have no offset.
+    pub(super) fn terms(&self, form: Form, signed: bool) -> Terms {
+        let parts = form.parts();
+        let size = self.tokens * BLOCKS;
+        let offset = if signed { 0 } else { i32::from(form.offset) };
+        let mut terms = Terms { starts: Vec::new(), sums: Vec::new() };
+        if form.minimums {
+            terms.sums = vec![0.0; self.quants.len() * parts];
+            for_each_chunk(&mut terms.sums, size * parts, |index, sums| {
+                let of = self.quants[index * size..].iter().zip(&self.scales[index * size..]);
+                for (sums, (quants, scale)) in sums.chunks_exact_mut(parts).zip(of) {
+                    each_part(quants, sums, |sum| sum as f32 * scale);
+                }
+            });
+        } else {
+            terms.starts = vec![0; self.quants.len() * parts];
+            if offset != 0 {
+                for_each_chunk(&mut terms.starts, size * parts, |index, starts| {
+                    let quants = &self.quants[index * size..];
+                    for (starts, quants) in starts.chunks_exact_mut(parts).zip(quants) {
+                        each_part(quants, starts, |sum| -offset * sum);
+                    }
+                });
+            }
+        }
+        terms
+    }
+}
+
+/// What `make` makes of the sum of a block's quants, or of the sums of its halves.
+#[inline(always)]
+fn each_part<T>(quants: &Quants, parts: &mut [T], make: impl Fn(i32) -> T) {
+    let [low, high] = half_sums(quants).map(i32::from);
+    match parts {
+        [whole] => *whole = make(low + high),
+        [first, second] => (*first, *second) = (make(low), make(high)),
+        _ => unreachable!("blocks have one part or two: bug"),
+    }
+}
+
+/// The rounding of some blocks of all tokens, from block `first` on.
+struct Quantize<'a> {
+    x: &'a [f32],
+    inputs: usize,
+    first: usize,
+    tokens: usize,
+    quants: &'a mut [Quants],
+    scales: &'a mut [f32],
+}
+
+impl Work for Quantize<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let count = self.quants.len() / self.tokens;
+        for (token, x) in self.x.chunks_exact(self.inputs).enumerate() {
+            let x = &x[self.first * BLOCK..][..count * BLOCK];
+            for (block, x) in x.as_chunks().0.iter().enumerate() {
+                let at = block * self.tokens + token;
+                self.scales[at] = quantize_block(x, &mut self.quants[at]);
+            }
+        }
+    }
+}
+
+/// Rounds one block and returns its scale.
+#[inline(always)]
+fn quantize_block(x: &[f32; BLOCK], quants: &mut Quants) -> f32 {
+    // Of positive floats the larger has the larger bits, and NaN the largest.
+    let bits = x.iter().fold(0, |max, value| max.max(value.to_bits() & 0x7fff_ffff));
+    let max = f32::from_bits(bits);
+    let factor = if max >= TINY && max.is_finite() { 127.0 / max } else { 0.0 };
+    for (quant, value) in quants.0.iter_mut().zip(x) {
+        let value = value * factor;
+        let rounded = (value + ALMOST_HALF.copysign(value)).trunc();
+        // A cast would be checked for its range, value by value; here the low byte of the
+        // sum's bits is the integer.
+        *quant = (rounded + INTEGERS).to_bits() as i8;
+    }
+    max / 127.0
+}
+
+#[inline(always)]
+fn half_sums(quants: &Quants) -> [i16; 2] {
+    let sum = |half: &[i8]| half.iter().map(|quant| i16::from(*quant)).sum();
+    [sum(&quants.0[..BLOCK / 2]), sum(&quants.0[BLOCK / 2..])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quantize(x: &[f32]) -> Activations {
+        Activations::quantize(Backend::SCALAR, x, BLOCK)
+    }
+
+    #[test]
+    fn rounds_halves_away_from_zero() {
+        let mut x = [0.0; BLOCK];
+        x[..7].copy_from_slice(&[127.0, 0.5, -0.5, 1.5, -2.5, 0.49999997, -126.5]);
+        let activations = quantize(&x);
+        assert_eq!(activations.quants[0].0[..7], [127, 1, -1, 2, -3, 0, -127]);
+        assert_eq!(activations.scales, [1.0]);
+        assert_eq!(half_sums(&activations.quants[0]), [-1, 0]);
+    }
+
+    #[test]
+    fn tiny_and_infinite_values_do_not_break_their_block() {
+        let scale = |value: f32| quantize(&[value; BLOCK]).scales[0];
+        assert!(scale(1e-40) < 1e-40 && scale(0.0) == 0.0);
+        assert!(scale(f32::NAN).is_nan() && scale(f32::INFINITY) == f32::INFINITY);
+        assert_eq!(quantize(&[1e-40; BLOCK]).quants[0].0, [0; BLOCK]);
+    }
+}

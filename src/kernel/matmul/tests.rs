@@ -1,0 +1,271 @@
+//! Every type on every backend that works here.
+
+use std::borrow::Cow;
+
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{Device, Result};
+
+use super::linear::{Linear, multiply_on};
+use crate::kernel::backend::Backend;
+
+/// Every type that files hold weights in.
+const TYPES: [GgmlDType; 13] = {
+    use GgmlDType::*;
+    [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K]
+};
+
+impl Linear {
+    fn forward_on(&self, backend: Backend, x: &[f32]) -> Vec<f32> {
+        let [y] = multiply_on(backend, [self], x);
+        y
+    }
+}
+
+/// What candle, whose decoders are not ours, reads in blocks.
+fn dequantize(kind: GgmlDType, raw: &[u8]) -> Result<Vec<f64>> {
+    let values = raw.len() / kind.type_size() * kind.block_size();
+    let blocks = QStorage::Cpu(kind.from_data(Cow::Borrowed(raw)));
+    let tensor = QTensor::new(blocks, values)?.dequantize(&Device::Cpu)?;
+    Ok(tensor.to_vec1::<f32>()?.into_iter().map(f64::from).collect())
+}
+
+/// A small generator (xorshift64*): tests need no better one.
+struct Random(u64);
+
+impl Random {
+    /// A generator; the same seed gives the same numbers.
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// 64 random bits.
+    fn bits(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// A number from −1 to 1.
+    fn unit(&mut self) -> f32 {
+        (self.bits() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    /// Numbers from −1 to 1, now and then one ten times as large, as activations have.
+    fn activations(&mut self, count: usize) -> Vec<f32> {
+        (0..count)
+            .map(|_| self.unit() * if self.bits().is_multiple_of(61) { 10.0 } else { 1.0 })
+            .collect()
+    }
+
+    /// The raw bytes of `values` values.
+    fn blocks(&mut self, kind: GgmlDType, values: usize) -> Vec<u8> {
+        use GgmlDType::*;
+        let mut raw = Vec::with_capacity(values / kind.block_size() * kind.type_size());
+        for _ in 0..values / kind.block_size() {
+            let start = raw.len();
+            raw.extend((0..kind.type_size()).map(|_| (self.bits() >> 56) as u8));
+            let block = &mut raw[start..];
+            // Where the f16 stand.
+            let halves: &[usize] = match kind {
+                F32 => {
+                    block.copy_from_slice(&self.unit().to_le_bytes());
+                    &[]
+                }
+                BF16 => {
+                    block.copy_from_slice(&self.unit().to_le_bytes()[2..]);
+                    &[]
+                }
+                F16 | Q4_0 | Q5_0 | Q8_0 => &[0],
+                Q4_1 | Q5_1 | Q4K | Q5K => &[0, 2],
+                Q2K => &[80, 82],
+                Q3K => &[108],
+                Q6K => &[208],
+                other => unreachable!("{other:?} holds no weights"),
+            };
+            for &at in halves {
+                // Sign and size at random, from 2⁻¹⁰ (0x1400) to 2⁻⁶.
+                let half = (0x1400 + (self.bits() >> 52) as u16) | (self.bits() >> 63 << 15) as u16;
+                block[at..at + 2].copy_from_slice(&half.to_le_bytes());
+            }
+        }
+        raw
+    }
+}
+
+/// Activations as they are after rounding to 8 bits by 32, or unchanged for float types.
+fn rounded(kind: GgmlDType, x: &[f32]) -> Vec<f64> {
+    if kind.block_size() == 1 {
+        return x.iter().map(|&value| value.into()).collect();
+    }
+    let round = |x: &[f32]| {
+        let max = x.iter().fold(0.0, |max: f32, value| max.max(value.abs()));
+        let factor = if max > 0.0 { 127.0 / max } else { 0.0 };
+        let scale = f64::from(max / 127.0);
+        x.iter().map(|value| f64::from((value * factor).round()) * scale).collect::<Vec<_>>()
+    };
+    x.chunks(32).flat_map(round).collect()
+}
+
+/// Products in f64, and for each the sum of its terms' sizes.
+fn expected(weights: &[f64], x: &[f64], inputs: usize) -> Vec<(f64, f64)> {
+    let dot = |a: &[f64], b: &[f64]| {
+        a.iter().zip(b).fold((0.0, 0.0), |(sum, size), (a, b)| (sum + a * b, size + (a * b).abs()))
+    };
+    x.chunks_exact(inputs)
+        .flat_map(|x| weights.chunks_exact(inputs).map(move |row| dot(row, x)))
+        .collect()
+}
+
+fn sizes(kind: GgmlDType) -> Vec<(usize, usize, usize)> {
+    // (tokens, inputs, outputs)
+    let mut sizes = vec![(1, 256, 16), (2, 512, 5), (7, 1024, 33), (29, 3072, 17), (13, 1280, 48)];
+    sizes.extend((3..=12).map(|tokens| (tokens, 256, 20)));
+    if kind.block_size() < 256 {
+        sizes.extend([(1, 32, 1), (5, 96, 16), (25, 1056, 40), (12, 2016, 31)]);
+    }
+    sizes
+}
+
+#[test]
+fn all_equal_the_formula_and_the_reference_to_the_bit() {
+    for kind in TYPES {
+        for (tokens, inputs, outputs) in sizes(kind) {
+            let mut random = Random::new((tokens * inputs * outputs) as u64);
+            let raw = random.blocks(kind, outputs * inputs);
+            let x = random.activations(tokens * inputs);
+            let linear = Linear::new(kind, &raw, outputs, inputs);
+            let weights = dequantize(kind, &raw).unwrap();
+            let expected = expected(&weights, &rounded(kind, &x), inputs);
+            let reference = linear.forward_on(Backend::SCALAR, &x);
+            assert_eq!(reference.len(), expected.len());
+            let largest = expected.iter().fold(0.0, |max: f64, (value, _)| max.max(value.abs()));
+            for (value, (expected, terms)) in reference.iter().zip(&expected) {
+                let error = (f64::from(*value) - expected).abs();
+                // Of the largest result; of the terms, where a lone result is a small difference.
+                let bound = 1e-5 * largest.max(terms / 16.0);
+                assert!(error <= bound, "{kind:?} {tokens}×{inputs}: {value} is not {expected}");
+            }
+            for backend in Backend::available() {
+                let y = linear.forward_on(backend, &x);
+                let same = y.iter().zip(&reference).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{kind:?} {tokens}×{inputs}×{outputs} differs on {backend:?}");
+            }
+        }
+    }
+}
+
+/// One block with scales of one, so that results are the integer sums themselves,
+/// at the ends of both ranges, where sums of 16 bits would overflow.
+#[test]
+fn integer_sums_are_exact_at_the_extremes() {
+    for (low, high) in [(-128i32, 127), (-128, -128), (127, 127)] {
+        let mut raw = Vec::new();
+        for row in 0..16 {
+            raw.extend([0x00, 0x3c]);
+            raw.extend((0..32).map(|i| if (i + row) % 2 == 0 { low as u8 } else { high as u8 }));
+        }
+        let linear = Linear::new(GgmlDType::Q8_0, &raw, 16, 32);
+        for sign in [1.0, -1.0f32] {
+            let x = [127.0 * sign; 32];
+            let expected = 16 * 127 * (low + high) * sign as i32;
+            for backend in Backend::available() {
+                let y = linear.forward_on(backend, &x);
+                assert_eq!(y, [expected as f32; 16], "{backend:?}");
+            }
+        }
+    }
+    for (kind, most, offset) in
+        [(GgmlDType::Q4_0, 15, 8), (GgmlDType::Q5_0, 31, 16), (GgmlDType::Q4_1, 15, 0)]
+    {
+        for bits in [0u8, 0xff] {
+            let head: &[u8] = match kind {
+                GgmlDType::Q4_1 => &[0x00, 0x3c, 0, 0],
+                _ => &[0x00, 0x3c],
+            };
+            let block = [head, &vec![bits; kind.type_size() - head.len()]].concat();
+            let linear = Linear::new(kind, &block.repeat(16), 16, 32);
+            let weight = if bits == 0 { -offset } else { most - offset };
+            for sign in [1, -1] {
+                let x = [127.0 * sign as f32; 32];
+                for backend in Backend::available() {
+                    let y = linear.forward_on(backend, &x);
+                    assert_eq!(y, [(32 * 127 * sign * weight) as f32; 16], "{kind:?} {backend:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn packed_size_stays_close_to_the_file() {
+    for kind in TYPES {
+        let raw = vec![0; 64 * 1024 / kind.block_size() * kind.type_size()];
+        let linear = Linear::new(kind, &raw, 64, 1024);
+        let ratio = linear.size() as f64 / raw.len() as f64;
+        assert!((1.0..=1.04).contains(&ratio), "{kind:?} grows to {ratio}");
+    }
+}
+
+#[test]
+fn tokens_do_not_depend_on_their_company() {
+    let mut random = Random::new(7);
+    for kind in [GgmlDType::Q4K, GgmlDType::Q6K, GgmlDType::Q8_0, GgmlDType::F16] {
+        let raw = random.blocks(kind, 24 * 512);
+        let linear = Linear::new(kind, &raw, 24, 512);
+        let x = random.activations(31 * 512);
+        for backend in Backend::available() {
+            let together = linear.forward_on(backend, &x);
+            for (x, together) in x.chunks_exact(512).zip(together.chunks_exact(24)) {
+                assert_eq!(linear.forward_on(backend, x), together);
+            }
+        }
+    }
+}
+
+#[test]
+fn several_matrices_give_what_each_gives() {
+    let mut random = Random::new(6);
+    let of = |kind, outputs, random: &mut Random| {
+        Linear::new(kind, &random.blocks(kind, outputs * 256), outputs, 256)
+    };
+    let a = of(GgmlDType::Q4K, 40, &mut random);
+    let b = of(GgmlDType::Q6K, 17, &mut random);
+    let c = of(GgmlDType::F16, 16, &mut random);
+    let x = random.activations(9 * 256);
+    for backend in Backend::available() {
+        let together = multiply_on(backend, [&a, &b, &c], &x);
+        let alone = [&a, &b, &c].map(|linear| linear.forward_on(backend, &x));
+        assert_eq!(together, alone, "{backend:?}");
+    }
+    let mut sum = vec![1.0; 9 * 40];
+    a.add_to(&x, &mut sum);
+    let product = a.forward(&x);
+    assert!(sum.iter().zip(product).all(|(sum, product)| *sum == 1.0 + product));
+}
+
+#[test]
+fn values_that_are_not_finite_stay_so() {
+    for kind in TYPES {
+        let mut random = Random::new(8);
+        let raw = random.blocks(kind, 4 * 256);
+        let linear = Linear::new(kind, &raw, 4, 256);
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut x = random.activations(256);
+            x[5] = bad;
+            for backend in Backend::available() {
+                let y = linear.forward_on(backend, &x);
+                assert!(y.iter().all(|value| !value.is_finite()), "{kind:?} {backend:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_tokens_give_nothing() {
+    let raw = Random::new(9).blocks(GgmlDType::Q4_0, 16 * 32);
+    let linear = Linear::new(GgmlDType::Q4_0, &raw, 16, 32);
+    for backend in Backend::available() {
+        assert!(linear.forward_on(backend, &[]).is_empty());
+    }
+}
