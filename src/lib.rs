@@ -43,6 +43,8 @@ pub mod wire;
 pub use error::{Error, Result};
 pub use job::{Job, Progress};
 pub use model::{Config, Head, ModelInfo};
-pub use reranker::{LoadOptions, LoadProgress, Ranked, Ranking, Reranker, Usage, Warning};
+pub use reranker::{
+    Diagnostics, LoadOptions, LoadProgress, Ranked, Ranking, Reranker, Usage, Warning,
+};
 pub use score::Score;
 pub use wire::RerankRequest;

@@ -1,10 +1,12 @@
 //! The whole pipeline: a loaded model, its requests, and their order.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
 use serde::Serialize;
 
 use crate::gguf::Reader;
+use crate::kernel::{self, Backend};
 use crate::model::{Config, Model, ModelInfo};
 use crate::prompts::Prompts;
 use crate::tokenizer::{Frame, Tokenizer};
@@ -105,6 +107,18 @@ impl std::fmt::Display for Warning {
     }
 }
 
+/// What a model runs on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Diagnostics {
+    /// The instruction set that the kernels use.
+    pub backend: &'static str,
+    /// Threads that share the work.
+    pub threads: usize,
+    /// What multiplies the matrices, by type.
+    pub paths: BTreeMap<String, &'static str>,
+}
+
 /// A loaded model, ready to rerank. Requests do not change it, so threads may share it.
 pub struct Reranker {
     model: Model,
@@ -148,6 +162,15 @@ impl Reranker {
     /// What is loaded.
     pub fn info(&self) -> &ModelInfo {
         &self.info
+    }
+
+    /// What the model runs on.
+    pub fn diagnostics(&self) -> Diagnostics {
+        Diagnostics {
+            backend: Backend::best().name(),
+            threads: kernel::threads(),
+            paths: self.model.paths(),
+        }
     }
 
     /// The tokenizer of the loaded file.

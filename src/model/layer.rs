@@ -43,6 +43,12 @@ impl Place<'_> {
 }
 
 impl Layer {
+    /// All matrices.
+    pub fn matrices(&self) -> [&Linear; 7] {
+        let Self { attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up, ffn_down, .. } = self;
+        [attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up, ffn_down]
+    }
+
     /// Keys and values, each `[tokens, kv_heads, head_dim]`, of `hidden`
     /// `[tokens, hidden]`; appended to the two vectors.
     pub fn keys_values(

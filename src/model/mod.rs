@@ -115,6 +115,12 @@ impl Model {
         }
     }
 
+    /// What multiplies the matrices of each type.
+    pub fn paths(&self) -> BTreeMap<String, &'static str> {
+        let matrices = self.layers.iter().flat_map(Layer::matrices);
+        matrices.map(|matrix| (type_name(matrix.dtype).to_string(), matrix.path())).collect()
+    }
+
     fn vocabulary_size(&self) -> usize {
         self.embedding.shape().dims()[0]
     }

@@ -47,6 +47,7 @@ impl FloatMatrix {
     }
 
     /// Bytes that it takes in memory.
+    #[cfg(test)]
     pub fn size(&self) -> usize {
         match &self.values {
             Values::F32(values) => size_of_val(&values[..]),

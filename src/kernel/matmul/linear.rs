@@ -13,7 +13,11 @@ use crate::kernel::threads::for_each;
 
 /// A weight matrix `[outputs, inputs]`, packed.
 #[derive(Debug)]
-pub struct Linear(Weights);
+pub struct Linear {
+    /// How the file holds it.
+    pub dtype: GgmlDType,
+    weights: Weights,
+}
 
 #[derive(Debug)]
 enum Weights {
@@ -28,17 +32,20 @@ impl Linear {
     /// If `raw` has another length, rows are not whole blocks, or the type is
     /// not one of those that files hold weights in.
     pub fn new(dtype: GgmlDType, raw: &[u8], outputs: usize, inputs: usize) -> Self {
-        Self(match Matrix::pack(dtype, raw, outputs, inputs) {
+        let weights = match Matrix::pack(dtype, raw, outputs, inputs) {
             Some(matrix) => Weights::Quantized(matrix),
             None => Weights::Float(FloatMatrix::pack(dtype, raw, outputs, inputs)),
-        })
+        };
+        Self { dtype, weights }
     }
 
-    /// How a type is multiplied on this machine.
-    pub fn path(dtype: GgmlDType) -> &'static str {
-        match Form::new(dtype) {
-            Some(form) => dispatch::name(dispatch::kernel(Backend::best(), form)),
-            None => "f32 vector loops",
+    /// What multiplies it on this machine.
+    pub fn path(&self) -> &'static str {
+        match &self.weights {
+            Weights::Quantized(matrix) => {
+                dispatch::name(dispatch::kernel(Backend::best(), matrix.form))
+            }
+            Weights::Float(_) => "f32 vector loops",
         }
     }
 
@@ -62,7 +69,7 @@ impl Linear {
         scratch: &mut Scratch,
         sums: &mut [[f32; ROWS]],
     ) {
-        match &self.0 {
+        match &self.weights {
             Weights::Quantized(matrix) => {
                 let (x, terms) = input.rounded(matrix.form);
                 dispatch::multiply(backend, matrix, panel, x, terms, scratch, sums);
@@ -73,7 +80,7 @@ impl Linear {
 
     /// `[outputs, inputs]`
     pub(super) fn shape(&self) -> [usize; 2] {
-        match &self.0 {
+        match &self.weights {
             Weights::Quantized(matrix) => [matrix.outputs(), matrix.inputs()],
             Weights::Float(matrix) => [matrix.outputs, matrix.inputs],
         }
@@ -82,7 +89,7 @@ impl Linear {
     /// Bytes that it takes in memory.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
-        match &self.0 {
+        match &self.weights {
             Weights::Quantized(matrix) => matrix.size(),
             Weights::Float(matrix) => matrix.size(),
         }
@@ -155,7 +162,7 @@ impl<'a> Input<'a> {
     pub fn new(backend: Backend, matrices: &[&Linear], x: &'a [f32], inputs: usize) -> Self {
         let mut found = Self { x, rounded: None, terms: Vec::new() };
         for matrix in matrices {
-            let Weights::Quantized(Matrix { form, .. }) = matrix.0 else { continue };
+            let Weights::Quantized(Matrix { form, .. }) = matrix.weights else { continue };
             let kernel = dispatch::kernel(backend, form);
             let rounded =
                 found.rounded.get_or_insert_with(|| Activations::quantize(backend, x, inputs));

@@ -141,11 +141,6 @@ impl Matrix {
         Some(Self { form, outputs, blocks, planes, scales })
     }
 
-    /// Panels of [`ROWS`] rows; the last may be filled up with zeros.
-    pub fn panels(&self) -> usize {
-        self.outputs.div_ceil(ROWS)
-    }
-
     /// Inputs of a row.
     pub fn inputs(&self) -> usize {
         self.blocks * BLOCK
@@ -157,6 +152,7 @@ impl Matrix {
     }
 
     /// Bytes that it takes in memory.
+    #[cfg(test)]
     pub fn size(&self) -> usize {
         size_of_val(&self.planes[..]) + size_of_val(&self.scales[..])
     }

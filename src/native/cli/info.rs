@@ -5,10 +5,11 @@ use std::io::Write as _;
 use anyhow::Result;
 use clap::Args;
 use indicatif::HumanBytes;
+use serde::Serialize;
 
 use super::load::ModelArgs;
 use super::rerank::print;
-use crate::ModelInfo;
+use crate::{Diagnostics, ModelInfo};
 
 /// Arguments of `info`.
 #[derive(Debug, Args)]
@@ -23,20 +24,28 @@ pub(super) struct InfoArgs {
 impl InfoArgs {
     pub(super) fn run(self) -> Result<()> {
         let reranker = self.model.load(None)?;
-        let info = reranker.info();
+        let (info, runs_on) = (reranker.info(), reranker.diagnostics());
         if self.json {
-            return print(info);
+            return print(&Facts { info, runs_on: &runs_on });
         }
         let mut stdout = std::io::stdout().lock();
-        for (name, text) in table(info) {
+        for (name, text) in table(info, &runs_on) {
             writeln!(stdout, "{name:<16}{text}")?;
         }
         Ok(stdout.flush()?)
     }
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Facts<'a> {
+    #[serde(flatten)]
+    info: &'a ModelInfo,
+    runs_on: &'a Diagnostics,
+}
+
 /// The lines of the table. That the model loaded says that its prompt's tokens are right.
-fn table(info: &ModelInfo) -> Vec<(&'static str, String)> {
+fn table(info: &ModelInfo, runs_on: &Diagnostics) -> Vec<(&'static str, String)> {
     let config = &info.config;
     let types = info.types.iter().map(|(name, count)| format!("{count} × {name}"));
     let attention = format!(
@@ -59,6 +68,10 @@ fn table(info: &ModelInfo) -> Vec<(&'static str, String)> {
         ("scoring head", info.head.to_string()),
         ("prompt", "its control tokens, yes and no are single tokens".to_string()),
     ];
+    let threads = runs_on.threads;
+    lines.push(("runs on", format!("{}, {threads} threads", runs_on.backend)));
+    let paths = runs_on.paths.iter().map(|(name, path)| ("", format!("{name} by {path}")));
+    lines.extend(paths);
     lines.extend(info.warnings.iter().map(|warning| ("warning", warning.clone())));
     lines
 }
