@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::batch::{Batch, pack};
-use crate::model::{Model, Pass, Prefix};
+use crate::model::{Behind, Model, Pass};
 use crate::prompts::Prompts;
 use crate::{Error, Ranked, Ranking, RerankRequest, Reranker, Result, Score, Usage};
 
@@ -43,7 +43,7 @@ pub struct Job {
 enum State {
     /// Ids whose keys and values are still to be computed.
     Missing(Vec<u32>),
-    Ready(Arc<Prefix>),
+    Ready(Behind),
 }
 
 impl Job {
@@ -91,7 +91,7 @@ impl Job {
         let model = reranker.model();
         let mut pass = match self.pass.take() {
             Some(pass) => pass,
-            None => match self.next_pass(model)? {
+            None => match self.next_pass(reranker)? {
                 Some(pass) => {
                     self.evaluated += pass.tokens();
                     pass
@@ -102,29 +102,31 @@ impl Job {
         if pass.step(model) {
             self.pass = Some(pass);
         } else {
-            self.take_result(model, pass);
+            self.take_result(reranker, pass);
         }
         Ok(Some(Progress { documents: self.done, total: self.prompts.documents.len() }))
     }
 
-    fn next_pass(&mut self, model: &Model) -> Result<Option<Pass>> {
-        match &self.prefix {
-            State::Missing(ids) if ids.is_empty() => {
-                self.prefix = State::Ready(Arc::default());
-                self.next_pass(model)
+    fn next_pass(&mut self, reranker: &Reranker) -> Result<Option<Pass>> {
+        let model = reranker.model();
+        if let State::Missing(ids) = &self.prefix {
+            let found = reranker.prefixes().longest(ids);
+            if found.tokens < ids.len() {
+                return Pass::prefix(model, ids, found).map(Some);
             }
-            State::Missing(ids) => Pass::prefix(model, ids).map(Some),
-            State::Ready(prefix) => self
-                .batches
-                .pop()
-                .map(|batch| Pass::documents(model, &batch, prefix.clone()))
-                .transpose(),
+            self.prefix = State::Ready(found);
         }
+        let State::Ready(behind) = &self.prefix else { unreachable!("it was made ready: bug") };
+        let batch = self.batches.pop();
+        batch.map(|batch| Pass::documents(model, &batch, behind.clone())).transpose()
     }
 
-    fn take_result(&mut self, model: &Model, pass: Pass) {
+    fn take_result(&mut self, reranker: &Reranker, pass: Pass) {
+        let model = reranker.model();
         if matches!(self.prefix, State::Missing(_)) {
-            self.prefix = State::Ready(Arc::new(pass.into_prefix(model)));
+            let prefix = Arc::new(pass.into_prefix(model));
+            reranker.prefixes().keep(prefix.clone());
+            self.prefix = State::Ready(Behind::whole(prefix));
             return;
         }
         let before = self.margins.len();
@@ -187,9 +189,17 @@ mod tests {
             [1, 7, 60, 150, 2].iter().map(|&n| [common.clone(), own(n)].concat()).collect();
         let alone = margins(&reranker, &[], whole.clone());
         for shared in [1, 13, 40] {
+            let rest: Vec<_> = whole.iter().map(|ids| ids[shared..].to_vec()).collect();
+            // The second time keys and values are there from the first.
+            for _ in 0..2 {
+                let found = margins(&reranker, &common[..shared], rest.clone());
+                assert_eq!(alone, found, "{shared} ids shared");
+            }
+        }
+        // A part of a kept prefix, and more than it.
+        for shared in [20, 30, 7] {
             let rest = whole.iter().map(|ids| ids[shared..].to_vec()).collect();
-            let found = margins(&reranker, &common[..shared], rest);
-            assert_eq!(alone, found, "{shared} ids shared");
+            assert_eq!(alone, margins(&reranker, &common[..shared], rest), "{shared} ids shared");
         }
         assert!(alone.iter().any(|a| (a - alone[0]).abs() > 0.01), "{alone:?} do not differ");
     }

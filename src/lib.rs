@@ -31,6 +31,7 @@ mod kernel;
 mod model;
 #[cfg(feature = "native")]
 pub mod native;
+mod prefixes;
 pub mod prompt;
 mod prompts;
 mod reranker;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::gguf::Reader;
 use crate::kernel::{self, Backend};
 use crate::model::{Config, Model, ModelInfo};
+use crate::prefixes::Prefixes;
 use crate::prompts::Prompts;
 use crate::tokenizer::{Frame, Tokenizer};
 use crate::{Error, Job, RerankRequest, Result, Score};
@@ -119,13 +120,14 @@ pub struct Diagnostics {
     pub paths: BTreeMap<String, &'static str>,
 }
 
-/// A loaded model, ready to rerank. Requests do not change it, so threads may share it.
+/// A loaded model, ready to rerank. Threads may share it: requests change no score of others.
 pub struct Reranker {
     model: Model,
     tokenizer: Tokenizer,
     info: ModelInfo,
     options: LoadOptions,
     frame: Frame,
+    prefixes: Prefixes,
 }
 
 impl Reranker {
@@ -156,7 +158,7 @@ impl Reranker {
         }
         let model = Model::load(&mut reader, config, &tokenizer, progress)?;
         let info = model.info(&reader, name, max_length);
-        Ok(Self { model, tokenizer, info, options, frame })
+        Ok(Self { model, tokenizer, info, options, frame, prefixes: Prefixes::default() })
     }
 
     /// What is loaded.
@@ -197,6 +199,10 @@ impl Reranker {
         request.validate()?;
         let prompts = Prompts::new(&self.tokenizer, &self.frame, self.info.max_length, request)?;
         Ok(Job::new(&self.model, prompts, self.options.batch_tokens, request))
+    }
+
+    pub(crate) fn prefixes(&self) -> &Prefixes {
+        &self.prefixes
     }
 
     pub(crate) fn model(&self) -> &Model {

@@ -2,6 +2,7 @@
 
 use super::backend::{Backend, Work};
 use super::exp::exp;
+use super::lanes::Lanes;
 use super::threads::for_each_chunk;
 
 /// Values that one task takes.
@@ -26,7 +27,7 @@ impl Work for SiluMul<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<L: Lanes>(self) {
         for (gate, up) in self.gate.iter_mut().zip(self.up) {
             *gate = *gate / (1.0 + exp(-*gate)) * up;
         }

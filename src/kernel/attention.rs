@@ -11,10 +11,9 @@ use std::ops::Range;
 
 use super::backend::{Backend, Work};
 use super::exp::exp;
+use super::lanes::{LANES, Lanes, each};
 use super::threads::for_each;
 
-/// Queries in the lanes of a tile.
-const LANES: usize = 16;
 /// Keys whose logits are held at once.
 const KEYS: usize = 64;
 /// Sums of [`LANES`] values that stay in registers: WebAssembly has 16 of 4 values.
@@ -168,7 +167,7 @@ impl Work for Attend<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<L: Lanes>(self) {
         let Self { tile, prefix, own, scratch, out } = self;
         let Heads { heads, kv_heads, head_dim } = tile.shape;
         let kv_width = kv_heads * head_dim;
@@ -201,8 +200,14 @@ impl Work for Attend<'_> {
             let (in_prefix, in_own) = split(keys.clone(), before);
             let (left, right) = weights.split_at_mut(in_prefix.len());
             let in_own = start + in_own.start..start + in_own.end;
-            logits(queries, part(prefix.keys, in_prefix.clone(), kv_width), offset, kv_width, left);
-            logits(queries, part(own.keys, in_own.clone(), kv_width), offset, kv_width, right);
+            logits::<L>(
+                queries,
+                part(prefix.keys, in_prefix.clone(), kv_width),
+                offset,
+                kv_width,
+                left,
+            );
+            logits::<L>(queries, part(own.keys, in_own.clone(), kv_width), offset, kv_width, right);
             for (key, weights) in keys.clone().zip(weights.iter_mut()) {
                 for lane in 0..LANES {
                     weights[lane] =
@@ -216,8 +221,8 @@ impl Work for Attend<'_> {
                 }
             }
             let (left, right) = weights.split_at(in_prefix.len());
-            add_values(left, part(prefix.values, in_prefix, kv_width), offset, kv_width, sums);
-            add_values(right, part(own.values, in_own, kv_width), offset, kv_width, sums);
+            add_values::<L>(left, part(prefix.values, in_prefix, kv_width), offset, kv_width, sums);
+            add_values::<L>(right, part(own.values, in_own, kv_width), offset, kv_width, sums);
         }
         for lane in 0..tile.lanes() {
             let (row, head) = tile.lane(lane);
@@ -242,7 +247,7 @@ fn part(values: &[f32], tokens: Range<usize>, width: usize) -> &[f32] {
 
 /// weights[key][lane] = Σᵢ keys[key][i] · queries[i][lane]; a key's values begin at `offset`.
 #[inline(always)]
-fn logits(
+fn logits<L: Lanes>(
     queries: &[[f32; LANES]],
     keys: &[f32],
     offset: usize,
@@ -254,32 +259,32 @@ fn logits(
     let mut tiles = weights.chunks_exact_mut(TILE);
     for (tile, weights) in tiles.by_ref().enumerate() {
         let keys: [&[f32]; TILE] = std::array::from_fn(|i| key(tile * TILE + i));
-        logits_of(queries, keys, weights);
+        logits_of::<L, TILE>(queries, keys, weights);
     }
     let rest = tiles.into_remainder();
     let first = count - rest.len();
     for (i, weights) in rest.iter_mut().enumerate() {
-        logits_of(queries, [key(first + i)], std::slice::from_mut(weights));
+        logits_of::<L, 1>(queries, [key(first + i)], std::slice::from_mut(weights));
     }
 }
 
 #[inline(always)]
-fn logits_of<const N: usize>(
+#[allow(unsafe_code)]
+fn logits_of<L: Lanes, const N: usize>(
     queries: &[[f32; LANES]],
     keys: [&[f32]; N],
     weights: &mut [[f32; LANES]],
 ) {
     let keys = keys.map(|key| &key[..queries.len()]);
-    let mut tile = [[0.0; LANES]; N];
-    for (i, queries) in queries.iter().enumerate() {
-        for n in 0..N {
-            let value = keys[n][i];
-            for lane in 0..LANES {
-                tile[n][lane] += value * queries[lane];
-            }
+    // SAFETY: `Backend::run` chose L.
+    unsafe {
+        let mut tile: [L; N] = [L::splat(0.0); N];
+        for (i, queries) in queries.iter().enumerate() {
+            let queries = L::load(queries);
+            tile = each(|n| tile[n].plus_product(L::splat(keys[n][i]), queries));
         }
+        weights.iter_mut().zip(tile).for_each(|(weights, tile)| tile.store(weights));
     }
-    weights.copy_from_slice(&tile);
 }
 
 /// Turns a block's logits into weights, and returns by what factor earlier sums shrink.
@@ -312,7 +317,7 @@ fn soften(
 
 /// sums[i][lane] += Σ values[key][i] · weights[key][lane], key after key.
 #[inline(always)]
-fn add_values(
+fn add_values<L: Lanes>(
     weights: &[[f32; LANES]],
     values: &[f32],
     offset: usize,
@@ -322,35 +327,36 @@ fn add_values(
     let count = sums.len();
     let mut tiles = sums.chunks_exact_mut(TILE);
     for (tile, sums) in tiles.by_ref().enumerate() {
-        add_values_of::<TILE>(weights, values, offset + tile * TILE, width, sums);
+        add_values_of::<L, TILE>(weights, values, offset + tile * TILE, width, sums);
     }
     let rest = tiles.into_remainder();
     let first = count - rest.len();
     for (i, sums) in rest.iter_mut().enumerate() {
         let sums = std::slice::from_mut(sums);
-        add_values_of::<1>(weights, values, offset + first + i, width, sums);
+        add_values_of::<L, 1>(weights, values, offset + first + i, width, sums);
     }
 }
 
 #[inline(always)]
-fn add_values_of<const N: usize>(
+#[allow(unsafe_code)]
+fn add_values_of<L: Lanes, const N: usize>(
     weights: &[[f32; LANES]],
     values: &[f32],
     first: usize,
     width: usize,
     sums: &mut [[f32; LANES]],
 ) {
-    let mut tile = [[0.0; LANES]; N];
-    tile.copy_from_slice(sums);
-    for (weights, values) in weights.iter().zip(values.chunks_exact(width)) {
-        let values: &[f32; N] = values[first..first + N].try_into().expect("N values: bug");
-        for n in 0..N {
-            for lane in 0..LANES {
-                tile[n][lane] += values[n] * weights[lane];
-            }
+    assert_eq!(sums.len(), N);
+    // SAFETY: `Backend::run` chose L.
+    unsafe {
+        let mut tile: [L; N] = each(|n| L::load(&sums[n]));
+        for (weights, values) in weights.iter().zip(values.chunks_exact(width)) {
+            let values: &[f32; N] = values[first..first + N].try_into().expect("N values: bug");
+            let weights = L::load(weights);
+            tile = each(|n| tile[n].plus_product(L::splat(values[n]), weights));
         }
+        sums.iter_mut().zip(tile).for_each(|(sums, tile)| tile.store(sums));
     }
-    sums.copy_from_slice(&tile);
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use super::lanes::{self, Lanes};
+
 /// A set of instructions. A value of it is proof that the processor has them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Backend(Kind);
@@ -127,14 +129,14 @@ impl Backend {
         {
             #[target_feature(enable = "avx2")]
             fn avx2<W: Work>(work: W) -> W::Output {
-                work.run()
+                work.run::<lanes::Avx2>()
             }
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
             fn avx512<W: Work>(work: W) -> W::Output {
-                work.run()
+                work.run::<lanes::Avx512>()
             }
             match self.0 {
-                Kind::Scalar => work.run(),
+                Kind::Scalar => work.run::<lanes::Plain>(),
                 // SAFETY: `available` made this value, so the processor has the instructions.
                 Kind::Avx2 | Kind::AvxVnni => unsafe { avx2(work) },
                 // SAFETY: as above.
@@ -142,7 +144,14 @@ impl Backend {
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        work.run()
+        match self.0 {
+            Kind::Scalar => work.run::<lanes::Plain>(),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            _ => work.run::<lanes::Simd128>(),
+            // All processors of this architecture have NEON.
+            #[cfg(target_arch = "aarch64")]
+            _ => work.run::<lanes::Neon>(),
+        }
     }
 }
 
@@ -151,6 +160,6 @@ impl Backend {
 pub(super) trait Work {
     /// What comes of it.
     type Output;
-    /// Does it.
-    fn run(self) -> Self::Output;
+    /// Does it, with the backend's vectors of floats where loops are written with them.
+    fn run<L: Lanes>(self) -> Self::Output;
 }

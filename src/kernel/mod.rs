@@ -6,13 +6,14 @@
 //! every backend, machine and number of threads computes the same bits.
 //!
 //! `matmul` multiplies with weights, `attention`, `norm`, `rope` and
-//! `activation` do the rest; `backend` knows the instruction sets, `threads`
-//! the threads.
+//! `activation` do the rest; `backend` knows the instruction sets, `lanes` their
+//! vectors of floats, `threads` the threads.
 
 mod activation;
 mod attention;
 mod backend;
 mod exp;
+mod lanes;
 mod matmul;
 mod norm;
 mod rope;

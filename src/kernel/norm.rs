@@ -1,6 +1,7 @@
 //! Root-mean-square normalisation.
 
 use super::backend::{Backend, Work};
+use super::lanes::Lanes;
 use super::threads::for_each_chunk;
 
 /// Rows that one task takes.
@@ -28,7 +29,7 @@ impl Work for Norm<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<L: Lanes>(self) {
         let width = self.weight.len();
         for row in self.rows.chunks_exact_mut(width) {
             let scale = 1.0 / (sum_of_squares(row) / width as f32 + self.eps).sqrt();

@@ -2,6 +2,7 @@
 //! is paired with value i + head_dim/2.
 
 use super::backend::{Backend, Work};
+use super::lanes::Lanes;
 use super::threads::for_each_chunk;
 
 /// Rows that one task takes.
@@ -58,7 +59,7 @@ impl Work for Turn<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<L: Lanes>(self) {
         let half = self.angles.len() / 2;
         let (cosines, sines) = self.angles.split_at(half);
         for head in self.token.chunks_exact_mut(2 * half) {

@@ -19,7 +19,7 @@ use serde::Serialize;
 pub use config::Config;
 pub use head::Head;
 pub(crate) use head::Rows;
-pub use pass::{Pass, Prefix};
+pub use pass::{Behind, Pass, Prefix};
 #[cfg(feature = "native")]
 pub(crate) use {
     config::MAX_LAYERS,

@@ -4,7 +4,6 @@
 //! its own tokens are needed within a layer and dropped after it, and memory
 //! does not grow with depth. Only the shared prefix keeps those of every layer.
 
-use std::iter;
 use std::sync::Arc;
 
 use super::Model;
@@ -16,22 +15,32 @@ use crate::{Error, Result};
 /// Keys and values of the tokens that all documents of a request begin with.
 #[derive(Default)]
 pub struct Prefix {
-    tokens: usize,
+    ids: Vec<u32>,
     /// By layer: keys and values, each `[tokens, kv_heads, head_dim]`.
     layers: Vec<(Vec<f32>, Vec<f32>)>,
+}
+
+/// What a pass stands behind: the first tokens of a prefix, maybe none.
+#[derive(Clone, Default)]
+pub struct Behind {
+    /// Whose tokens.
+    pub prefix: Arc<Prefix>,
+    /// How many of them.
+    pub tokens: usize,
 }
 
 /// What a pass is for.
 enum Goal {
     /// To fill a prefix.
     Prefix(Prefix),
-    /// To score documents behind a prefix.
-    Margins(Arc<Prefix>),
+    /// To score documents.
+    Margins,
 }
 
 /// Tokens on their way through the layers.
 pub struct Pass {
     goal: Goal,
+    behind: Behind,
     rope: Rope,
     /// Values of the rows still needed: `[rows, hidden]`.
     hidden: Vec<f32>,
@@ -43,25 +52,24 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// A pass that fills a prefix with `ids`.
+    /// A pass that fills a prefix with `ids`, the first of which `behind` has already.
     ///
     /// # Errors
     /// [`Error::InvalidModel`] if an id is outside the embedding.
-    pub fn prefix(model: &Model, ids: &[u32]) -> Result<Self> {
-        let batch = Batch { ids: ids.to_vec(), segments: iter::once(0..ids.len()).collect() };
-        let prefix = Prefix { tokens: ids.len(), layers: Vec::new() };
-        Self::new(model, &batch, 0, Goal::Prefix(prefix))
+    pub fn prefix(model: &Model, ids: &[u32], behind: Behind) -> Result<Self> {
+        let prefix = Prefix { ids: ids.to_vec(), layers: Vec::new() };
+        Self::new(model, &Batch::single(&ids[behind.tokens..]), behind, Goal::Prefix(prefix))
     }
 
-    /// A pass that scores the documents of `batch` behind `prefix`.
+    /// A pass that scores the documents of `batch` behind a prefix.
     ///
     /// # Errors
     /// As [`Pass::prefix`].
-    pub fn documents(model: &Model, batch: &Batch, prefix: Arc<Prefix>) -> Result<Self> {
-        Self::new(model, batch, prefix.tokens, Goal::Margins(prefix))
+    pub fn documents(model: &Model, batch: &Batch, behind: Behind) -> Result<Self> {
+        Self::new(model, batch, behind, Goal::Margins)
     }
 
-    fn new(model: &Model, batch: &Batch, offset: usize, goal: Goal) -> Result<Self> {
+    fn new(model: &Model, batch: &Batch, behind: Behind, goal: Goal) -> Result<Self> {
         let hidden = model.embed(&batch.ids)?;
         let rows = batch
             .segments
@@ -71,8 +79,9 @@ impl Pass {
         let last = batch.segments.iter().map(|segment| segment.end - 1).collect();
         let longest = batch.segments.iter().map(|segment| segment.len()).max().unwrap_or(0);
         let config = &model.config;
-        let rope = Rope::new(offset..offset + longest, config.head_dim, config.rope_theta);
-        Ok(Self { goal, rope, hidden, rows, last, layer: 0 })
+        let positions = behind.tokens..behind.tokens + longest;
+        let rope = Rope::new(positions, config.head_dim, config.rope_theta);
+        Ok(Self { goal, behind, rope, hidden, rows, last, layer: 0 })
     }
 
     /// Tokens that still go through layers; before the last, all of the pass.
@@ -85,11 +94,8 @@ impl Pass {
         let Some(layer) = model.layers.get(self.layer) else { return false };
         let is_last = self.layer + 1 == model.layers.len();
         let config = &model.config;
-        let empty = KeysValues { keys: &[], values: &[] };
-        let (offset, prefix) = match &self.goal {
-            Goal::Prefix(_) => (0, empty),
-            Goal::Margins(prefix) => (prefix.tokens, prefix.layer(self.layer)),
-        };
+        let offset = self.behind.tokens;
+        let prefix = self.behind.layer(self.layer, config.kv_size());
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         let place = Place { rows: &self.rows, offset, rope: &self.rope };
         layer.keys_values(config, &self.hidden, &place, &mut keys, &mut values);
@@ -103,8 +109,9 @@ impl Pass {
         let place = Place { rows: &self.rows, offset, rope: &self.rope };
         let own = KeysValues { keys: &keys, values: &values };
         layer.update(config, &mut self.hidden, &place, prefix, own);
-        if let Goal::Prefix(prefix) = &mut self.goal {
-            prefix.layers.push((keys, values));
+        if let Goal::Prefix(filled) = &mut self.goal {
+            let whole = |before: &[f32], own: Vec<f32>| [before, &own].concat();
+            filled.layers.push((whole(prefix.keys, keys), whole(prefix.values, values)));
         }
         self.layer += 1;
         !is_last
@@ -118,7 +125,7 @@ impl Pass {
         assert_eq!(self.layer, model.layers.len(), "the pass is finished");
         match self.goal {
             Goal::Prefix(prefix) => prefix,
-            Goal::Margins(_) => panic!("the pass fills no prefix: bug"),
+            Goal::Margins => panic!("the pass fills no prefix: bug"),
         }
     }
 
@@ -134,9 +141,33 @@ impl Pass {
 }
 
 impl Prefix {
-    fn layer(&self, index: usize) -> KeysValues<'_> {
-        match self.layers.get(index) {
-            Some((keys, values)) => KeysValues { keys, values },
+    /// Its tokens.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// Bytes of its keys and values.
+    pub fn bytes(&self) -> usize {
+        let of = |(keys, values): &(Vec<f32>, Vec<f32>)| {
+            size_of_val(&keys[..]) + size_of_val(&values[..])
+        };
+        self.layers.iter().map(of).sum()
+    }
+}
+
+impl Behind {
+    /// All tokens of a prefix.
+    pub fn whole(prefix: Arc<Prefix>) -> Self {
+        Self { tokens: prefix.ids.len(), prefix }
+    }
+
+    /// Keys and values of a layer, `width` values a token each.
+    fn layer(&self, index: usize, width: usize) -> KeysValues<'_> {
+        match self.prefix.layers.get(index) {
+            Some((keys, values)) => {
+                let end = self.tokens * width;
+                KeysValues { keys: &keys[..end], values: &values[..end] }
+            }
             None => KeysValues { keys: &[], values: &[] },
         }
     }

@@ -7,6 +7,7 @@ use candle_core::quantized::GgmlDType;
 use super::ROWS;
 use super::panel::half;
 use crate::kernel::backend::Work;
+use crate::kernel::lanes::Lanes;
 use crate::kernel::threads::for_each_chunk;
 
 /// Inputs that are summed up before they join the rest: the part of a panel
@@ -158,7 +159,7 @@ impl Work for Multiply<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<L: Lanes>(self) {
         self.matrix.multiply(self.panel, self.x, self.sums);
     }
 }

@@ -217,11 +217,18 @@ impl<'a> Strips<'a> {
                 let at = self.start.add(token * self.outputs + first);
                 std::slice::from_raw_parts_mut(at, columns)
             };
-            if add {
-                strip.iter_mut().zip(sums).for_each(|(value, sum)| *value += sum);
-            } else {
-                strip.copy_from_slice(&sums[..columns]);
+            // Of a fixed length almost always: a few moves instead of a call.
+            match <&mut [f32; ROWS]>::try_from(&mut *strip) {
+                Ok(strip) => put(strip, sums, add),
+                Err(_) => put(strip, &sums[..columns], add),
             }
         }
+    }
+}
+
+#[inline(always)]
+fn put(strip: &mut [f32], sums: &[f32], add: bool) {
+    for (value, sum) in strip.iter_mut().zip(sums) {
+        *value = if add { *value + sum } else { *sum };
     }
 }

@@ -3,6 +3,7 @@
 use super::BLOCK;
 use super::pack::Form;
 use crate::kernel::backend::{Backend, Work};
+use crate::kernel::lanes::Lanes;
 use crate::kernel::threads::{for_each_chunk, for_each_pair_of_chunks};
 
 /// The quants of one block of one token.
@@ -129,7 +130,7 @@ impl Work for Quantize<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<L: Lanes>(self) {
         let count = self.quants.len() / self.tokens;
         for (token, x) in self.x.chunks_exact(self.inputs).enumerate() {
             let x = &x[self.first * BLOCK..][..count * BLOCK];

@@ -10,6 +10,7 @@
 use super::panel::{Panel, RUN, Run, Scratch};
 use super::quantize::{Activations, Quants, Terms};
 use super::{BLOCK, LINES, Line, Matrix, ROWS};
+pub(super) use crate::kernel::lanes::each;
 
 /// Sums of a panel: `[tokens, ROWS]`.
 pub(super) type Sums = [[f32; ROWS]];
@@ -330,14 +331,4 @@ unsafe fn dots<
         };
         each(|r| each(|n| K::float(dots[r][n])))
     }
-}
-
-/// `std::array::from_fn` that is always inlined, as vector code has to be.
-#[inline(always)]
-pub(super) fn each<T: Copy, const N: usize>(mut make: impl FnMut(usize) -> T) -> [T; N] {
-    let mut array = [make(0); N];
-    for (i, place) in array.iter_mut().enumerate().skip(1) {
-        *place = make(i);
-    }
-    array
 }

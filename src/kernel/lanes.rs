@@ -1,0 +1,143 @@
+//! Sixteen f32 in as many registers as a backend needs for them.
+//!
+//! For loops that the compiler would turn into vector code the wrong way round. Operations
+//! are never fused, so that all backends give the same bits.
+
+#![allow(unsafe_code)]
+
+/// Values in a [`Lanes`].
+pub(super) const LANES: usize = 16;
+
+/// A vector of [`LANES`] values.
+///
+/// # Safety
+/// All methods need the instruction set of the implementor, which [`super::backend::Backend::run`]
+/// sees to.
+pub(super) trait Lanes: Copy {
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn load(from: &[f32; LANES]) -> Self;
+    unsafe fn store(self, to: &mut [f32; LANES]);
+    /// self + a · b
+    unsafe fn plus_product(self, a: Self, b: Self) -> Self;
+}
+
+/// Plain loops, of any machine.
+#[derive(Clone, Copy)]
+pub(super) struct Plain([f32; LANES]);
+
+impl Lanes for Plain {
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; LANES])
+    }
+    #[inline(always)]
+    unsafe fn load(from: &[f32; LANES]) -> Self {
+        Self(*from)
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: &mut [f32; LANES]) {
+        *to = self.0;
+    }
+    #[inline(always)]
+    unsafe fn plus_product(mut self, a: Self, b: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] += a.0[lane] * b.0[lane];
+        }
+        self
+    }
+}
+
+#[allow(unused_macros)]
+macro_rules! lanes {
+    ($name:ident, $vector:ty, $count:literal, $splat:path, $load:path, $store:path, $mul:path, $add:path) => {
+        /// The vectors of one instruction set.
+        #[derive(Clone, Copy)]
+        pub(in crate::kernel) struct $name([$vector; $count]);
+
+        // SAFETY of all methods: the trait's promise that the instructions are there; arrays are
+        // as long as the vectors together.
+        impl Lanes for $name {
+            #[inline(always)]
+            unsafe fn splat(value: f32) -> Self {
+                Self([unsafe { $splat(value) }; $count])
+            }
+            #[inline(always)]
+            unsafe fn load(from: &[f32; LANES]) -> Self {
+                let part = |i| unsafe { $load(from.as_ptr().add(i * (LANES / $count)).cast()) };
+                Self(each(part))
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: &mut [f32; LANES]) {
+                for (i, part) in self.0.into_iter().enumerate() {
+                    unsafe { $store(to.as_mut_ptr().add(i * (LANES / $count)).cast(), part) };
+                }
+            }
+            #[inline(always)]
+            unsafe fn plus_product(self, a: Self, b: Self) -> Self {
+                Self(each(|i| unsafe { $add(self.0[i], $mul(a.0[i], b.0[i])) }))
+            }
+        }
+    };
+}
+
+/// `std::array::from_fn` that is always inlined, as vector code has to be.
+#[inline(always)]
+pub(super) fn each<T: Copy, const N: usize>(mut make: impl FnMut(usize) -> T) -> [T; N] {
+    let mut array = [make(0); N];
+    for (i, place) in array.iter_mut().enumerate().skip(1) {
+        *place = make(i);
+    }
+    array
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64 {
+    use std::arch::x86_64::*;
+
+    use super::{LANES, Lanes, each};
+
+    lanes!(
+        Avx2,
+        __m256,
+        2,
+        _mm256_set1_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_mul_ps,
+        _mm256_add_ps
+    );
+    lanes!(
+        Avx512,
+        __m512,
+        1,
+        _mm512_set1_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_mul_ps,
+        _mm512_add_ps
+    );
+}
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86_64::{Avx2, Avx512};
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm32 {
+    use std::arch::wasm32::*;
+
+    use super::{LANES, Lanes, each};
+
+    lanes!(Simd128, v128, 4, f32x4_splat, v128_load, v128_store, f32x4_mul, f32x4_add);
+}
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(super) use wasm32::Simd128;
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64 {
+    use std::arch::aarch64::*;
+
+    use super::{LANES, Lanes, each};
+
+    lanes!(Neon, float32x4_t, 4, vdupq_n_f32, vld1q_f32, vst1q_f32, vmulq_f32, vaddq_f32);
+}
+#[cfg(target_arch = "aarch64")]
+pub(super) use aarch64::Neon;
