@@ -8,8 +8,14 @@ use super::threads::for_each_chunk;
 /// Values that one task takes.
 const CHUNK: usize = 1 << 12;
 
-/// gate ← silu(gate) · up, with silu(x) = x / (1 + e⁻ˣ); both `[tokens, ffn]`.
-pub fn silu_mul(gate: &mut [f32], up: &[f32]) {
+/// x / (1 + e⁻ˣ)
+#[inline(always)]
+pub(super) fn silu(x: f32) -> f32 {
+    x / (1.0 + exp(-x))
+}
+
+/// gate ← silu(gate) · up; both `[tokens, ffn]`.
+pub(super) fn silu_mul(gate: &mut [f32], up: &[f32]) {
     assert_eq!(gate.len(), up.len());
     let backend = Backend::best();
     for_each_chunk(gate, CHUNK, |index, gate| {
@@ -29,7 +35,7 @@ impl Work for SiluMul<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         for (gate, up) in self.gate.iter_mut().zip(self.up) {
-            *gate = *gate / (1.0 + exp(-*gate)) * up;
+            *gate = silu(*gate) * up;
         }
     }
 }

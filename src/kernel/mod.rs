@@ -19,10 +19,9 @@ mod norm;
 mod rope;
 mod threads;
 
-pub use activation::silu_mul;
 pub use attention::{Heads, KeysValues, Query, attention};
 pub use backend::Backend;
-pub use matmul::{Linear, multiply};
+pub use matmul::{Linear, feed_forward, multiply};
 pub use norm::rms_norm;
 pub use rope::Rope;
 pub use threads::threads;

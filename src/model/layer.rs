@@ -111,8 +111,6 @@ impl Layer {
     fn feed_forward(&self, config: &Config, hidden: &mut [f32]) {
         let mut x = hidden.to_vec();
         kernel::rms_norm(&mut x, &self.ffn_norm, config.rms_norm_eps as f32);
-        let [mut gate, up] = kernel::multiply([&self.ffn_gate, &self.ffn_up], &x);
-        kernel::silu_mul(&mut gate, &up);
-        self.ffn_down.add_to(&gate, hidden);
+        kernel::feed_forward(&self.ffn_gate, &self.ffn_up, &self.ffn_down, &x, hidden);
     }
 }

@@ -41,11 +41,9 @@ impl Linear {
 
     /// What multiplies it on this machine.
     pub fn path(&self) -> &'static str {
-        match &self.weights {
-            Weights::Quantized(matrix) => {
-                dispatch::name(dispatch::kernel(Backend::best(), matrix.form))
-            }
-            Weights::Float(_) => "f32 vector loops",
+        match self.form() {
+            Some(form) => dispatch::name(dispatch::kernel(Backend::best(), form)),
+            None => "f32 vector loops",
         }
     }
 
@@ -76,6 +74,19 @@ impl Linear {
             }
             Weights::Float(matrix) => backend.run(Multiply { matrix, panel, x: input.x, sums }),
         }
+    }
+
+    /// The form of a quantized matrix.
+    pub(super) fn form(&self) -> Option<Form> {
+        match &self.weights {
+            Weights::Quantized(matrix) => Some(matrix.form),
+            Weights::Float(_) => None,
+        }
+    }
+
+    /// Panels of [`ROWS`] rows; the last may be filled up with zeros.
+    fn panels(&self) -> usize {
+        self.shape()[0].div_ceil(ROWS)
     }
 
     /// `[outputs, inputs]`
@@ -118,63 +129,98 @@ pub(super) fn multiply_on<const N: usize>(
 /// Multiplies x with all matrices; products overwrite those of `out`, or are added.
 fn run(backend: Backend, matrices: &[&Linear], x: &[f32], out: &mut [&mut [f32]], add: bool) {
     let inputs = matrices[0].shape()[1];
-    let tokens = x.len() / inputs;
-    assert!(matrices.iter().all(|matrix| matrix.shape()[1] == inputs));
-    assert_eq!(x.len(), tokens * inputs);
-    if tokens == 0 {
+    assert_eq!(x.len() % inputs, 0);
+    if x.is_empty() {
         return;
     }
-    let input = Input::new(backend, matrices, x, inputs);
+    let input = Input::new(backend, matrices, x);
+    multiply_panels(backend, matrices, &input, out, add);
+}
+
+/// Shares the panels of all matrices out among the threads.
+pub(super) fn multiply_panels(
+    backend: Backend,
+    matrices: &[&Linear],
+    input: &Input<'_>,
+    out: &mut [&mut [f32]],
+    add: bool,
+) {
     let targets: Vec<Strips<'_>> = out
         .iter_mut()
         .zip(matrices)
-        .map(|(out, matrix)| Strips::new(out, tokens, matrix.shape()[0]))
+        .map(|(out, matrix)| Strips::new(out, input.tokens, matrix.shape()[0]))
         .collect();
-    let panels = |matrix: &&Linear| matrix.shape()[0].div_ceil(ROWS);
-    for_each(matrices.iter().map(panels).sum(), |mut panel| {
+    for_each(matrices.iter().map(|matrix| matrix.panels()).sum(), |mut panel| {
         let mut index = 0;
-        while panel >= panels(&matrices[index]) {
-            panel -= panels(&matrices[index]);
+        while panel >= matrices[index].panels() {
+            panel -= matrices[index].panels();
             index += 1;
         }
-        let mut scratch = SCRATCH.take();
-        let (panels, sums) = &mut scratch;
-        sums.resize(tokens, [0.0; ROWS]);
-        matrices[index].multiply_panel(backend, panel, &input, panels, sums);
-        targets[index].write(panel * ROWS, sums, add);
-        SCRATCH.set(scratch);
+        with_scratch(|scratch| {
+            let [sums, ..] = &mut scratch.sums;
+            sums.resize(input.tokens, [0.0; ROWS]);
+            matrices[index].multiply_panel(backend, panel, input, &mut scratch.panel, sums);
+            targets[index].write(panel * ROWS, sums, add);
+        });
     });
 }
 
-thread_local! {
-    /// Widened weights and sums `[tokens, ROWS]`, kept from panel to panel.
-    static SCRATCH: Cell<(Scratch, Vec<[f32; ROWS]>)> = Cell::default();
+/// What a thread multiplies in, kept from panel to panel.
+#[derive(Default)]
+pub(super) struct ThreadScratch {
+    pub panel: Scratch,
+    /// Sums of up to four panels, each `[tokens, ROWS]`.
+    pub sums: [Vec<[f32; ROWS]>; 4],
+}
+
+/// Calls `work` with this thread's scratch.
+pub(super) fn with_scratch(work: impl FnOnce(&mut ThreadScratch)) {
+    thread_local! {
+        static SCRATCH: Cell<ThreadScratch> = Cell::default();
+    }
+    let mut scratch = SCRATCH.take();
+    work(&mut scratch);
+    SCRATCH.set(scratch);
 }
 
 /// Activations as the forms of some matrices want them.
 pub(super) struct Input<'a> {
     x: &'a [f32],
+    pub tokens: usize,
     rounded: Option<Activations>,
     terms: Vec<(Form, Terms)>,
 }
 
 impl<'a> Input<'a> {
-    pub fn new(backend: Backend, matrices: &[&Linear], x: &'a [f32], inputs: usize) -> Self {
-        let mut found = Self { x, rounded: None, terms: Vec::new() };
+    /// Of x `[tokens, inputs]`, which is rounded if any of the matrices is quantized.
+    pub fn new(backend: Backend, matrices: &[&Linear], x: &'a [f32]) -> Self {
+        let inputs = matrices[0].shape()[1];
+        let quantized = matrices.iter().any(|matrix| matrix.form().is_some());
+        let rounded = quantized.then(|| Activations::quantize(backend, x, inputs));
+        Self { x, tokens: x.len() / inputs, rounded, terms: Vec::new() }.for_all(backend, matrices)
+    }
+
+    /// Of activations that are rounded already, for quantized matrices alone.
+    pub fn of_rounded(backend: Backend, matrices: &[&Linear], rounded: Activations) -> Self {
+        let tokens = rounded.tokens;
+        Self { x: &[], tokens, rounded: Some(rounded), terms: Vec::new() }
+            .for_all(backend, matrices)
+    }
+
+    fn for_all(mut self, backend: Backend, matrices: &[&Linear]) -> Self {
         for matrix in matrices {
-            let Weights::Quantized(Matrix { form, .. }) = matrix.weights else { continue };
+            assert_eq!(matrix.shape()[1], matrices[0].shape()[1]);
+            let (Some(form), Some(rounded)) = (matrix.form(), &mut self.rounded) else { continue };
             let kernel = dispatch::kernel(backend, form);
-            let rounded =
-                found.rounded.get_or_insert_with(|| Activations::quantize(backend, x, inputs));
             if dispatch::wants_wide(kernel) {
                 rounded.widen();
             }
-            if !found.terms.iter().any(|(other, _)| *other == form) {
+            if !self.terms.iter().any(|(other, _)| *other == form) {
                 let terms = rounded.terms(form, dispatch::is_signed(kernel));
-                found.terms.push((form, terms));
+                self.terms.push((form, terms));
             }
         }
-        found
+        self
     }
 
     fn rounded(&self, form: Form) -> (&Activations, &Terms) {

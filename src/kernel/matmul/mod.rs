@@ -20,6 +20,7 @@
 
 mod blocks;
 mod dispatch;
+mod feed_forward;
 mod float;
 mod linear;
 mod pack;
@@ -45,6 +46,7 @@ mod simd128;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
+pub use feed_forward::feed_forward;
 pub use linear::{Linear, multiply};
 use pack::Matrix;
 use panel::Scratch;

@@ -32,7 +32,7 @@ impl Backend {
         let linear = Linear::new(GgmlDType::Q4_0, &raw, ROWS, inputs);
         let x: Vec<f32> = (0..TOKENS * inputs).map(|i| (i % 101) as f32 - 50.0).collect();
         let time = |backend: Self| {
-            let input = Input::new(backend, &[&linear], &x, inputs);
+            let input = Input::new(backend, &[&linear], &x);
             let mut sums = vec![[0.0; ROWS]; TOKENS];
             let mut scratch = Scratch::default();
             let mut best = f64::INFINITY;

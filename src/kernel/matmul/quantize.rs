@@ -50,14 +50,29 @@ impl Activations {
     ///
     /// A block with a value that is not finite gets such a scale, so that products stay so.
     pub(super) fn quantize(backend: Backend, x: &[f32], inputs: usize) -> Self {
-        let (tokens, blocks) = (x.len() / inputs, inputs / BLOCK);
-        assert_eq!(x.len(), tokens * blocks * BLOCK);
+        let tokens = x.len() / inputs;
+        assert_eq!(x.len(), tokens * inputs);
+        Self::fill(tokens, inputs, BLOCKS, |first, quants, scales| {
+            backend.run(Quantize { x, inputs, first, tokens, quants, scales });
+        })
+    }
+
+    /// Rounded activations `[tokens, inputs]` that come in groups of blocks: `make(first, quants,
+    /// scales)` gives `[group, tokens]` of each, from block `first` on.
+    pub(super) fn fill(
+        tokens: usize,
+        inputs: usize,
+        group: usize,
+        make: impl Fn(usize, &mut [Quants], &mut [f32]) + Sync,
+    ) -> Self {
+        let blocks = inputs / BLOCK;
+        assert_eq!(inputs % BLOCK, 0);
         let mut quants = vec![Quants([0; BLOCK]); tokens * blocks];
         let mut scales = vec![0.0; tokens * blocks];
-        let size = tokens * BLOCKS;
         let slices = (&mut quants[..], &mut scales[..]);
+        let size = group * tokens;
         for_each_pair_of_chunks(slices, (size, size), |index, quants, scales| {
-            backend.run(Quantize { x, inputs, first: index * BLOCKS, tokens, quants, scales });
+            make(index * group, quants, scales);
         });
         Self { tokens, blocks, quants, wide: Vec::new(), scales }
     }
@@ -144,7 +159,7 @@ impl Work for Quantize<'_> {
 
 /// Rounds one block and returns its scale.
 #[inline(always)]
-fn quantize_block(x: &[f32; BLOCK], quants: &mut Quants) -> f32 {
+pub(super) fn quantize_block(x: &[f32; BLOCK], quants: &mut Quants) -> f32 {
     // Of positive floats the larger has the larger bits, and NaN the largest.
     let bits = x.iter().fold(0, |max, value| max.max(value.to_bits() & 0x7fff_ffff));
     let max = f32::from_bits(bits);

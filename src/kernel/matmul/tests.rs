@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Result};
 
-use super::linear::{Linear, multiply_on};
+use super::feed_forward::feed_forward_on;
+use super::linear::{Linear, multiply, multiply_on};
+use crate::kernel::activation::silu_mul;
 use crate::kernel::backend::Backend;
 
 /// Every type that files hold weights in.
@@ -242,6 +244,29 @@ fn several_matrices_give_what_each_gives() {
     a.add_to(&x, &mut sum);
     let product = a.forward(&x);
     assert!(sum.iter().zip(product).all(|(sum, product)| *sum == 1.0 + product));
+}
+
+#[test]
+fn feed_forward_gives_what_its_parts_give() {
+    let mut random = Random::new(5);
+    for (of_inner, of_down) in [(GgmlDType::Q4K, GgmlDType::Q6K), (GgmlDType::Q8_0, GgmlDType::F16)]
+    {
+        let mut of = |kind, outputs, inputs| {
+            Linear::new(kind, &random.blocks(kind, outputs * inputs), outputs, inputs)
+        };
+        let (gate, up) = (of(of_inner, 512, 256), of(of_inner, 512, 256));
+        let down = of(of_down, 40, 512);
+        let x = random.activations(9 * 256);
+        let [mut inner, factor] = multiply([&gate, &up], &x);
+        silu_mul(&mut inner, &factor);
+        let mut expected = vec![1.0; 9 * 40];
+        down.add_to(&inner, &mut expected);
+        for backend in Backend::available() {
+            let mut found = vec![1.0; 9 * 40];
+            feed_forward_on(backend, &gate, &up, &down, &x, &mut found);
+            assert_eq!(found, expected, "{of_inner:?} {of_down:?} {backend:?}");
+        }
+    }
 }
 
 #[test]
