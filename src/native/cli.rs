@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand that scores, and what they share.
 
+mod bench;
 mod eval;
 mod info;
 mod load;
@@ -42,6 +43,8 @@ enum Command {
     Info(info::InfoArgs),
     /// Measure a model on queries with known answers (BEIR's form), beside BM25
     Eval(eval::EvalArgs),
+    /// Measure speed and memory of a model on this machine
+    Bench(bench::BenchArgs),
     /// Answer rerank requests over HTTP
     Serve(serve::ServeArgs),
     /// Make a rerank GGUF from a checkpoint folder or another GGUF
@@ -61,6 +64,7 @@ impl Cli {
             Command::Score(args) => args.run(),
             Command::Info(args) => args.run(),
             Command::Eval(args) => args.run(),
+            Command::Bench(args) => args.run(),
             Command::Serve(args) => args.run(),
             Command::Quantize(args) => Ok(args.run()?),
             Command::Random(args) => Ok(args.run()?),

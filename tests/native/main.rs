@@ -1,5 +1,6 @@
 //! The native faces, tested from outside: the real binary and real sockets.
 
+mod bench;
 mod broken;
 mod cli;
 #[cfg(feature = "embedded-model")]
