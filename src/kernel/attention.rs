@@ -208,7 +208,10 @@ impl Work for Attend<'_> {
                 left,
             );
             logits::<L>(queries, part(own.keys, in_own.clone(), kv_width), offset, kv_width, right);
-            for (key, weights) in keys.clone().zip(weights.iter_mut()) {
+            // What some lanes do not see, in the last blocks alone.
+            let unseen =
+                keys.clone().zip(weights.iter_mut()).skip_while(|(key, _)| *key <= last[0]);
+            for (key, weights) in unseen {
                 for lane in 0..LANES {
                     weights[lane] =
                         if key > last[lane] { f32::NEG_INFINITY } else { weights[lane] };

@@ -7,8 +7,10 @@
 
 use candle_core::quantized::GgmlDType;
 
-use super::blocks::Decoded;
+use super::blocks::{Decoded, MOST_BLOCKS};
 use super::{BLOCK, LINES, Line, ROWS, STEP};
+use crate::kernel::backend::{Backend, Work};
+use crate::kernel::lanes::Lanes;
 use crate::kernel::threads::for_each_pair_of_chunks;
 
 /// How a quantized type is held.
@@ -64,23 +66,55 @@ impl Form {
     }
 }
 
-impl Form {
-    /// Puts one block of the file to its place in a panel: `planes` `[blocks, bits]`,
-    /// `scales` `[groups, scale_rows]`.
-    fn insert(
-        self,
-        row: usize,
-        group: usize,
-        block: &Decoded,
-        planes: &mut [Line],
-        scales: &mut [[u8; ROWS]],
-    ) {
-        for (i, quants) in block.quants[..self.group].iter().enumerate() {
-            let lines = &mut planes[(group * self.group + i) * self.bits..][..self.bits];
-            insert_quants(lines, row, quants);
+/// The rows of one panel, as many as there are.
+struct PackPanel<'a> {
+    kind: GgmlDType,
+    form: Form,
+    /// `[rows, row_bytes]`
+    raw: &'a [u8],
+    row_bytes: usize,
+    /// `[blocks, bits]`
+    planes: &'a mut [Line],
+    /// `[groups, scale_rows]`
+    scales: &'a mut [[u8; ROWS]],
+}
+
+impl Work for PackPanel<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { kind, form, raw, row_bytes, planes, scales } = self;
+        let groups = planes.chunks_exact_mut(form.group * form.bits);
+        let groups = groups.zip(scales.chunks_exact_mut(form.scale_rows()));
+        for (group, (planes, scales)) in groups.enumerate() {
+            let mut quants = [[[0; BLOCK]; ROWS]; MOST_BLOCKS];
+            for (row, raw) in raw.chunks_exact(row_bytes).enumerate() {
+                let size = kind.type_size();
+                let block = Decoded::new(kind, &raw[group * size..][..size]);
+                for (quants, block) in quants.iter_mut().zip(&block.quants[..form.group]) {
+                    quants[row] = *block;
+                }
+                form.insert_scales(row, &block, scales);
+            }
+            for (quants, planes) in quants.iter().zip(planes.chunks_exact_mut(form.bits)) {
+                match form.bits {
+                    2 => split_planes::<2>(quants, planes),
+                    3 => split_planes::<3>(quants, planes),
+                    4 => split_planes::<4>(quants, planes),
+                    5 => split_planes::<5>(quants, planes),
+                    6 => split_planes::<6>(quants, planes),
+                    _ => split_planes::<8>(quants, planes),
+                }
+            }
         }
-        let rows = self.scale_rows();
-        let scales = &mut scales[group * rows..][..rows];
+    }
+}
+
+impl Form {
+    /// Puts a row's scales of one group to their place in `[scale_rows]`.
+    #[inline(always)]
+    fn insert_scales(self, row: usize, block: &Decoded, scales: &mut [[u8; ROWS]]) {
         insert_half(scales, row, block.scale);
         let mut at = 2;
         if self.minimums {
@@ -130,13 +164,11 @@ impl Matrix {
         let mut planes = vec![Line::ZERO; panels * lines];
         let mut scales = vec![[0; ROWS]; panels * rows];
         let pairs = (&mut planes[..], &mut scales[..]);
+        let backend = Backend::best();
         for_each_pair_of_chunks(pairs, (lines, rows), |panel, planes, scales| {
             let raw = &raw[panel * ROWS * row_bytes..];
-            for (row, raw) in raw.chunks_exact(row_bytes).take(ROWS).enumerate() {
-                for (group, raw) in raw.chunks_exact(kind.type_size()).enumerate() {
-                    form.insert(row, group, &Decoded::new(kind, raw), planes, scales);
-                }
-            }
+            let raw = &raw[..raw.len().min(ROWS * row_bytes)];
+            backend.run(PackPanel { kind, form, raw, row_bytes, planes, scales });
         });
         Some(Self { form, outputs, blocks, planes, scales })
     }
@@ -163,22 +195,29 @@ fn insert_half(rows: &mut [[u8; ROWS]], row: usize, value: u16) {
     rows.as_flattened_mut()[2 * row..2 * row + 2].copy_from_slice(&value.to_le_bytes());
 }
 
-/// Splits the values of one row's block over the planes.
-fn insert_quants(lines: &mut [Line], row: usize, quants: &[u8; BLOCK]) {
-    let mut first = 0;
-    let mut low = 0;
-    for width in [8, 4, 2, 1] {
-        if lines.len() - first < width {
-            continue;
+/// Splits the values of a block of all rows over the planes; `panel::widen_block` puts them together.
+#[inline(always)]
+fn split_planes<const BITS: usize>(quants: &[[u8; BLOCK]; ROWS], planes: &mut [Line]) {
+    for step in 0..LINES {
+        let mut line = Line::ZERO;
+        for (line, quants) in line.0.as_chunks_mut::<STEP>().0.iter_mut().zip(quants) {
+            *line = quants.as_chunks::<STEP>().0[step];
         }
-        let steps = 8 / width;
-        for (i, quant) in quants.iter().enumerate() {
-            let (step, byte) = (i / STEP, row * STEP + i % STEP);
-            let bits = ((u16::from(*quant) >> low) & ((1 << width) - 1)) as u8;
-            lines[first + step / steps].0[byte] |= bits << (step % steps * width);
+        for i in 0..line.0.len() {
+            let value = line.0[i];
+            if BITS & 8 != 0 {
+                planes[step].0[i] = value;
+            }
+            if BITS & 4 != 0 {
+                planes[step / 2].0[i] |= (value & 15) << (step % 2 * 4);
+            }
+            if BITS & 2 != 0 {
+                let pair = value >> (BITS & 4) & 3;
+                planes[(BITS & 4) + step / 4].0[i] |= pair << (step % 4 * 2);
+            }
+            if BITS & 1 != 0 {
+                planes[BITS - 1].0[i] |= (value >> (BITS - 1) & 1) << step;
+            }
         }
-        first += width;
-        low += width;
     }
-    debug_assert_eq!(LINES, 8);
 }
