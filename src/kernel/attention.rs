@@ -15,7 +15,7 @@ use super::lanes::{LANES, Lanes, each};
 use super::threads::for_each;
 
 /// Keys whose logits are held at once.
-const KEYS: usize = 64;
+const KEYS: usize = 128;
 /// Sums of [`LANES`] values that stay in registers: WebAssembly has 16 of 4 values.
 const TILE: usize = if cfg!(target_arch = "wasm32") { 2 } else { 6 };
 
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn equals_the_formula_for_ragged_documents() {
-        for prefix in [0, 3, 63, 64, 65, 200] {
+        for prefix in [0, 3, 127, 128, 129, 300] {
             equals_the_formula_behind(prefix);
         }
     }
