@@ -76,6 +76,17 @@ async function ensureWasmTarget() {
   await run('rustup', ['target', 'add', 'wasm32-unknown-unknown']);
 }
 
+/** The standard library's source: the builds for several threads compile it for shared memory. */
+export async function ensureRustSource() {
+  const sysroot = output('rustc', ['--print', 'sysroot']) ?? '';
+  if (existsSync(join(sysroot, 'lib/rustlib/src/rust/library/std'))) return;
+  if (output('rustup', ['--version']) === null) {
+    throw new Failure("Rust's standard library has no source here, and there is no rustup to add it. On Debian: apt-get install rust-src");
+  }
+  step("adding the source of Rust's standard library");
+  await run('rustup', ['component', 'add', 'rust-src']);
+}
+
 /** @param {string} crate */
 function lockedVersion(crate) {
   const lock = readFileSync(join(ROOT, 'Cargo.lock'), 'utf8');
