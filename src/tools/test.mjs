@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { RELAXED, WASM, buildNative, buildPackage } from './build.mjs';
 import { assemblePage } from './page.mjs';
 import { Failure, ROOT, run, script, step } from './run.mjs';
-import { ensureChromium, ensureLlama, ensurePackages, ensureWasmTools, requireCompilers } from './toolchain.mjs';
+import { ensureBundlers, ensureChromium, ensureLlama, ensurePackages, ensureWasmTools, requireCompilers } from './toolchain.mjs';
 
 /** In the order that finds a fault soonest; later parts use what earlier ones built. */
 const parts = { lint, rust, wasm, browser, peers };
@@ -65,6 +65,7 @@ async function wasm() {
 /** The packed package on the served page, in Chromium. */
 async function browser() {
   await preparePage();
+  await ensureBundlers();
   step('testing the page in Chromium');
   const files = readdirSync('tests/browser').filter((file) => file.endsWith('.test.mjs'));
   await run(process.execPath, ['--test', '--test-timeout=300000', ...files.map((file) => `tests/browser/${file}`)]);
