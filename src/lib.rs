@@ -9,7 +9,7 @@
 //! [`Reranker::load`] reads a model from any `Read + Seek`;
 //! [`Reranker::rerank`] answers a [`RerankRequest`]. The core opens no files or
 //! sockets; the faces that do are [`native`] (command line and HTTP) and the
-//! JavaScript package, which calls the bindings of `wasm.rs`.
+//! JavaScript package, which calls the bindings of `wasm`.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

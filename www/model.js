@@ -44,7 +44,8 @@ export class ModelPanel {
         return;
       }
       this.reranker = reranker;
-      this.#describe(source, performance.now() - started);
+      const milliseconds = performance.now() - started;
+      this.#describe(source, milliseconds, await reranker.diagnostics());
     } catch (error) {
       if (load.signal.aborted) return;
       this.#status.textContent = 'No model is loaded.';
@@ -54,13 +55,14 @@ export class ModelPanel {
     this.#onChange();
   }
 
-  /** Adds a fact, or changes it. */
-  tell(name, value) {
+  /** Adds a fact, or changes it; `why` is shown when pointed at. */
+  tell(name, value, why = '') {
     const known = [...this.#facts.children].find((fact) => fact.firstElementChild.textContent === name);
     const fact = known ?? document.createElement('div');
     const [term, text] = [document.createElement('dt'), document.createElement('dd')];
     term.textContent = name;
     text.textContent = value;
+    text.title = why;
     fact.replaceChildren(term, text);
     if (!known) this.#facts.append(fact);
   }
@@ -93,7 +95,7 @@ export class ModelPanel {
     else this.#progress.removeAttribute('value');
   }
 
-  #describe(source, milliseconds) {
+  #describe(source, milliseconds, { build, threads, threads_reason }) {
     const { info } = this.reranker;
     this.#status.textContent = 'Ready.';
     element('small').hidden = source !== defaultModel;
@@ -101,6 +103,8 @@ export class ModelPanel {
     this.tell('Size', `${megabytes(info.file_size)}, ${Object.keys(info.types).join(' + ')}`);
     this.tell('Shape', `${info.layers} layers of ${info.hidden_size}`);
     this.tell('Head', info.head);
+    const instructions = build === 'relaxed' ? 'relaxed SIMD' : 'SIMD';
+    this.tell('Runs on', `${instructions}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`, threads_reason);
     this.tell('Loaded in', `${milliseconds.toFixed(0)} ms`);
     this.#facts.hidden = false;
   }

@@ -7,12 +7,14 @@ import {
   type LoadOptions, type RerankOptions, type ScoreOptions, type Source,
   checkLoadOptions, checkRerankOptions, modelSource, wireRequest,
 } from './options.js';
-import type { ModelInfo, Ranking, RerankRequest, RerankResponse, Warning } from './protocol.js';
+import { type Plan, makePlan } from './plan.js';
+import type { Diagnostics, ModelInfo, ModelSource, Ranking, RerankRequest, RerankResponse, Warning } from './protocol.js';
 
 export { type ErrorKind, RerankError } from './errors.js';
 export type { LoadOptions, RerankOptions, ScoreOptions, Source } from './options.js';
+export type { Build } from './plan.js';
 export type {
-  LoadProgress, ModelInfo, RerankProgress, RerankRequest, RerankResponse, Warning,
+  Diagnostics, LoadProgress, ModelInfo, RerankProgress, RerankRequest, RerankResponse, Warning,
 } from './protocol.js';
 
 /**
@@ -41,21 +43,29 @@ export class Reranker {
    */
   static async load(source: Source, options: LoadOptions = {}): Promise<Reranker> {
     checkLoadOptions(options);
-    const { name, maxLength, headers, signal, onProgress, onWarning } = options;
+    const from = modelSource(source, options.headers);
+    options.signal?.throwIfAborted();
+    return Reranker.#load(from, options, makePlan(options));
+  }
+
+  static async #load(source: ModelSource, options: LoadOptions, plan: Plan): Promise<Reranker> {
+    const { name, maxLength, signal, onProgress, onWarning } = options;
     const body = {
-      source: modelSource(source, headers),
+      source,
+      threads: plan.threads,
       ...(name === undefined ? {} : { name }),
       ...(maxLength === undefined ? {} : { maxLength }),
     };
-    signal?.throwIfAborted();
-    const client = new Client();
+    const client = new Client(plan);
     try {
       const info = await client.call('load', body, { signal, onReport: onProgress });
       return new Reranker(client, info, onWarning ?? warnOnConsole);
     } catch (error) {
       client.end({ kind: 'disposed', message: 'the model was not loaded' });
-      throw error;
+      if (client.threadless === undefined) throw error;
     }
+    const threads_reason = `the threads could not be started: ${client.threadless}`;
+    return Reranker.#load(source, options, { ...plan, threads: 1, threads_reason });
   }
 
   /** Orders documents, best first, in the documented form `{model, query, results}`. */
@@ -73,7 +83,14 @@ export class Reranker {
     return scores;
   }
 
-  /** Ends the worker and gives its memory back. Calls under way reject with kind `disposed`. */
+  /** How this model computes: build, threads, instructions and memory. Answered at once, during a request too. */
+  async diagnostics(): Promise<Diagnostics> {
+    const { build, threads_reason } = this.#client.plan;
+    const found = await this.#client.call('diagnostics', {});
+    return { build, ...found, ...(threads_reason === undefined ? {} : { threads_reason }) };
+  }
+
+  /** Ends the workers and gives its memory back. Calls under way reject with kind `disposed`. */
   dispose(): void {
     this.#client.end({ kind: 'disposed', message: 'the reranker was disposed' });
   }

@@ -1,5 +1,6 @@
 /** What callers may pass, checked, and turned into what the worker takes. */
 import { RerankError } from './errors.js';
+import { type Build, MAX_THREADS } from './plan.js';
 import type { LoadProgress, ModelSource, RerankProgress, RerankRequest, Warning } from './protocol.js';
 
 /** A model to load: an address, a file that the user picked, or bytes. */
@@ -13,6 +14,13 @@ export interface LoadOptions {
   maxLength?: number;
   /** Sent with the download, such as an authorization. */
   headers?: HeadersInit;
+  /**
+   * Threads that compute, 1 to 32: the processors that the browser tells of, at most 8,
+   * when left out. One where the page is not cross-origin isolated.
+   */
+  threads?: number;
+  /** The build of the module, for tests and measurements; the best for this browser when left out. */
+  build?: Build;
   /** Told how the download, then the load, goes on. */
   onProgress?: (progress: LoadProgress) => void;
   /** Told of what did not stop a call; `console.warn` when left out. */
@@ -43,6 +51,10 @@ export function wrongShape(field: string, expected: string): RerankError {
   return new RerankError({ kind: 'invalid_shape', field, message: `${field}: must be ${expected}` });
 }
 
+function wrongValue(field: string, value: unknown, expected: string): RerankError {
+  return new RerankError({ kind: 'invalid_value', field, message: `${field}: is ${value}; must be ${expected}` });
+}
+
 /** Checks load options; what the file decides is left to the worker. */
 export function checkLoadOptions(options: LoadOptions): void {
   checkObject('options', options);
@@ -53,8 +65,16 @@ export function checkLoadOptions(options: LoadOptions): void {
   const length = options.maxLength;
   checkType('maxLength', length, 'number');
   if (length !== undefined && !(Number.isInteger(length) && length > 0 && length < 2 ** 32)) {
-    const message = `maxLength: is ${length}; must be a whole number of at least 1`;
-    throw new RerankError({ kind: 'invalid_value', field: 'maxLength', message });
+    throw wrongValue('maxLength', length, 'a whole number of at least 1');
+  }
+  const { threads, build } = options;
+  checkType('threads', threads, 'number');
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0 && threads <= MAX_THREADS)) {
+    throw wrongValue('threads', threads, `a whole number from 1 to ${MAX_THREADS}`);
+  }
+  checkType('build', build, 'string');
+  if (build !== undefined && build !== 'simd128' && build !== 'relaxed') {
+    throw wrongValue('build', build, 'simd128 or relaxed');
   }
 }
 
@@ -72,8 +92,7 @@ export function wireRequest(request: RerankRequest): RerankRequest {
     const value = request[field];
     // JSON knows no such numbers, and would take them for left out.
     if (typeof value === 'number' && !Number.isFinite(value)) {
-      const message = `${field}: is ${value}; must be a whole number of at least 1`;
-      throw new RerankError({ kind: 'invalid_value', field, message });
+      throw wrongValue(field, value, 'a whole number of at least 1');
     }
   }
   const known = REQUEST_FIELDS.filter((field) => request[field] !== undefined);

@@ -1,9 +1,15 @@
 /**
- * The messages between the page and its worker: types only. Every `Request`
- * but `abort` gets exactly one `Result`, `Failure` or `Aborted` with its id,
- * and any number of `Report`s before that.
+ * The messages between the page and its workers: types only. Every `Request`
+ * with an id but `abort` gets exactly one `Result`, `Failure` or `Aborted` with
+ * its id, and any number of `Report`s before that.
+ *
+ * A load on several threads has an exchange of its own: the worker that holds
+ * the model answers `share`; the page starts a worker for each further thread with
+ * `thread`, which says `waiting`; when all do, the page says `seat`, and hears
+ * `seated` once they all take part.
  */
 import type { ErrorFacts } from './errors.js';
+import type { Build } from './plan.js';
 
 /** A rerank request as it goes over the wire: JSON, snake_case. */
 export interface RerankRequest {
@@ -87,6 +93,31 @@ export type Warning =
   | { kind: 'already_templated'; field: string; message: string }
   | { kind: 'model'; message: string };
 
+/** How a loaded model computes, for bug reports and measurements. */
+export interface Diagnostics {
+  /** The build of the WebAssembly module: relaxed SIMD where the browser has it. */
+  build: Build;
+  /** Threads that compute. */
+  threads: number;
+  /** Why there is only one thread. */
+  threads_reason?: string;
+  /** The instructions that the matrix product was written for. */
+  backend: string;
+  /** How tensors are multiplied, by their type. */
+  paths: Record<string, string>;
+  /** The module's memory, which never shrinks: so the most that it ever took. */
+  memory_bytes: number;
+}
+
+/** The part of the diagnostics that the module itself knows. */
+export type ModuleDiagnostics = Pick<Diagnostics, 'backend' | 'threads' | 'paths' | 'memory_bytes'>;
+
+/** A module and its memory, which several workers run on. */
+export interface Shared {
+  module: WebAssembly.Module;
+  memory: WebAssembly.Memory;
+}
+
 /** What a finished request gives. `order[i]` is the place in the request of `results[i]`. */
 export interface Ranking {
   answer: RerankResponse;
@@ -99,20 +130,25 @@ export type ModelSource = Blob | { url: string; headers: [string, string][] };
 
 /** Page to worker. */
 export type Request =
-  | { type: 'load'; id: number; source: ModelSource; name?: string; maxLength?: number }
+  | { type: 'load'; id: number; source: ModelSource; threads: number; name?: string; maxLength?: number }
   | { type: 'rerank'; id: number; request: RerankRequest }
-  | { type: 'abort'; id: number };
+  | { type: 'diagnostics'; id: number }
+  | { type: 'abort'; id: number }
+  | { type: 'thread'; shared: Shared }
+  | { type: 'seat' };
 
 /** What each request resolves to. */
 export interface Results {
   load: ModelInfo;
   rerank: Ranking;
+  diagnostics: ModuleDiagnostics;
 }
 
 /** What each request reports while it runs. */
 export interface Reports {
   load: LoadProgress;
   rerank: RerankProgress;
+  diagnostics: never;
 }
 
 /** Worker to page. */
@@ -120,4 +156,11 @@ export type Reply =
   | { type: 'result'; id: number; result: Results[keyof Results] }
   | { type: 'failure'; id: number; error: ErrorFacts }
   | { type: 'aborted'; id: number }
-  | { type: 'report'; id: number; report: Reports[keyof Reports] };
+  | { type: 'report'; id: number; report: Reports[keyof Reports] }
+  | { type: 'share'; shared: Shared }
+  | { type: 'seated' };
+
+/** A thread's worker to page. */
+export type ThreadReply =
+  | { type: 'waiting' }
+  | { type: 'stopped'; reason: string };

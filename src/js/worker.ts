@@ -1,20 +1,31 @@
 /**
  * The worker: holds one model, and answers its requests one after another.
  * Between two steps of a request it looks at its messages, so that an abort
- * gets through in mid-document.
+ * gets through in mid-document. The same script is the worker of each further thread.
  */
 import { download } from './download.js';
 import { type ErrorFacts, type ErrorKind, messageOf } from './errors.js';
-import type { LoadProgress, RerankProgress, Reply, Request } from './protocol.js';
-import init, { Engine, panicMessage } from './qwen3_rerank.js';
+import type { LoadProgress, RerankProgress, Reply, Request, Shared, ThreadReply } from './protocol.js';
 
+/** @internal What is used of a build's bindings. */
+export type Bindings =
+  & Pick<typeof import('./builds/simd128/qwen3_rerank.js'), 'Engine' | 'panicMessage'>
+  & { default(): Promise<unknown> };
+
+/** @internal What a build for several threads has besides. */
+export type ThreadBindings = Pick<
+  typeof import('./builds/simd128-threads/qwen3_rerank.js'),
+  'initSync' | 'runThread' | 'sharedMemory' | 'sharedModule' | 'startThreads'
+>;
+
+type Engine = InstanceType<Bindings['Engine']>;
 type Load = Extract<Request, { type: 'load' }>;
 type Rerank = Extract<Request, { type: 'rerank' }>;
 
 /** The part of a worker's scope used here; the DOM's types describe a window's. */
 interface Scope {
   onmessage: ((event: MessageEvent<Request>) => void) | null;
-  postMessage(message: Reply): void;
+  postMessage(message: Reply | ThreadReply): void;
 }
 
 /** Milliseconds between two looks at the messages, and between two reports. */
@@ -22,18 +33,30 @@ const BREATH = 50;
 
 const scope = self as unknown as Scope;
 const aborts = new Map<number, AbortController>();
+let bindings: Bindings;
+let pool: ThreadBindings | undefined;
+let takeSeats: (() => void) | undefined;
 let engine: Engine | undefined;
 let queue: Promise<void> = Promise.resolve();
 
-scope.onmessage = ({ data }) => {
-  if (data.type === 'abort') {
-    aborts.get(data.id)?.abort();
-    return;
+/** @internal Makes this worker one of the build with these bindings. */
+export function serve(build: Bindings, threads?: ThreadBindings): void {
+  bindings = build;
+  pool = threads;
+  scope.onmessage = ({ data }) => receive(data);
+}
+
+function receive(request: Request): void {
+  if (request.type === 'abort') aborts.get(request.id)?.abort();
+  else if (request.type === 'thread') runThread(request.shared);
+  else if (request.type === 'seat') takeSeats?.();
+  else if (request.type === 'diagnostics') diagnose(request.id);
+  else {
+    const abort = new AbortController();
+    aborts.set(request.id, abort);
+    queue = queue.then(() => answer(request, abort.signal));
   }
-  const abort = new AbortController();
-  aborts.set(data.id, abort);
-  queue = queue.then(() => answer(data, abort.signal));
-};
+}
 
 /** Posts exactly one answer. */
 async function answer(request: Load | Rerank, signal: AbortSignal): Promise<void> {
@@ -49,7 +72,7 @@ async function answer(request: Load | Rerank, signal: AbortSignal): Promise<void
   }
 }
 
-async function load({ id, source, name, maxLength }: Load, signal: AbortSignal) {
+async function load({ id, source, threads, name, maxLength }: Load, signal: AbortSignal) {
   const report = reporter<LoadProgress>(id);
   const fetched = source instanceof Blob ? source : download({
     ...source,
@@ -57,18 +80,50 @@ async function load({ id, source, name, maxLength }: Load, signal: AbortSignal) 
     onProgress: (loaded, total) => report({ phase: 'download', loaded, total }, loaded === total),
   });
   // The file and the module come over the network side by side.
-  const [model] = await Promise.all([fetched, instantiate()]);
+  const [model] = await Promise.all([fetched, instantiate(threads)]);
   const onProgress = (loaded: number, total: number) =>
     report({ phase: 'load', loaded, total }, loaded === total);
-  engine = new Engine(model, name, maxLength, onProgress);
+  engine = new bindings.Engine(model, name, maxLength, onProgress);
   return engine.info;
 }
 
-async function instantiate(): Promise<void> {
+async function instantiate(threads: number): Promise<void> {
   try {
-    await init();
+    await bindings.default();
   } catch (thrown) {
     throw facts('crashed', `the WebAssembly module could not be loaded: ${messageOf(thrown)}`);
+  }
+  if (threads > 1 && pool) await startThreads(pool, threads);
+}
+
+/** Has the page start the other threads. Once they wait, this one blocks until they have taken their seats. */
+async function startThreads(pool: ThreadBindings, threads: number): Promise<void> {
+  const waiting = new Promise<void>((resolve) => (takeSeats = resolve));
+  scope.postMessage({ type: 'share', shared: { module: pool.sharedModule(), memory: pool.sharedMemory() } });
+  await waiting;
+  pool.startThreads(threads);
+  scope.postMessage({ type: 'seated' });
+}
+
+/** Spends this worker as a thread on shared memory. */
+function runThread(shared: Shared): void {
+  try {
+    if (!pool) throw new Error('this build has one thread');
+    pool.initSync(shared);
+    scope.postMessage({ type: 'waiting' });
+    pool.runThread();
+  } catch (thrown) {
+    scope.postMessage({ type: 'stopped', reason: panicMessage() ?? messageOf(thrown) });
+  }
+}
+
+/** Answers at once, whatever waits. */
+function diagnose(id: number): void {
+  try {
+    if (!engine) throw facts('internal', 'no model is loaded');
+    scope.postMessage({ type: 'result', id, result: engine.diagnostics() });
+  } catch (thrown) {
+    scope.postMessage({ type: 'failure', id, error: factsOf(thrown) });
   }
 }
 
@@ -126,4 +181,13 @@ function factsOf(thrown: unknown): ErrorFacts {
   const message = messageOf((thrown as Partial<ErrorFacts>)?.message ?? thrown);
   if (kind) return field === undefined ? { kind, message } : { kind, message, field };
   return facts('crashed', `the engine stopped: ${panicMessage() ?? message}`);
+}
+
+function panicMessage(): string | undefined {
+  try {
+    return bindings.panicMessage();
+  } catch {
+    // The module did not come to life at all.
+    return undefined;
+  }
 }

@@ -1,37 +1,89 @@
 /**
- * Builds the npm package into dist/: the WebAssembly module, its bindings and
- * the TypeScript around them. Installs the tools that this needs.
+ * Builds the npm package into dist/: the WebAssembly module in four builds, their
+ * bindings and the TypeScript around them. Installs the tools that this needs.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
-import { ROOT, run, script, step } from './run.mjs';
-import { ensurePackages, ensureWasmTools, requireCompilers } from './toolchain.mjs';
+import { Failure, ROOT, run, script, step } from './run.mjs';
+import { ensurePackages, ensureRustSource, ensureWasmTools, requireCompilers } from './toolchain.mjs';
 
 const TARGET = 'wasm32-unknown-unknown';
-const BINDINGS = join(ROOT, 'target/bindings');
 const DIST = join(ROOT, 'dist');
 const MODULE = 'qwen3_rerank_bg.wasm';
 
-/** The WebAssembly features that the module uses; every browser of 2023 has them. */
+/** Most bytes, by brotli, that a visitor may have to download without a model. */
+const LIMIT = 1_200_000;
+
+/** The WebAssembly features that every build uses; every browser of 2023 has them. */
 const FEATURES = [
   'simd', 'bulk-memory', 'bulk-memory-opt', 'sign-ext', 'nontrapping-float-to-int',
   'mutable-globals', 'reference-types', 'multivalue',
-].map((feature) => `--enable-${feature}`);
+];
 
-/** Cargo's arguments for the core in WebAssembly. */
-export const WASM = ['--release', '--no-default-features', '--target', TARGET];
+/**
+ * @typedef {object} Build
+ * @property {string} name its folder in dist/builds, target/bindings/builds and target/wasm
+ * @property {string[]} cargo cargo's arguments besides those of every build
+ * @property {string[]} rustc the compiler's own for this crate alone, so that builds share what they depend on
+ * @property {NodeJS.ProcessEnv} env
+ * @property {string[]} features WebAssembly features besides those of every build
+ * @property {string} [like] a build whose dependencies are compiled in the same way
+ */
+
+/** What sets a build with relaxed SIMD apart. */
+export const RELAXED = { rustc: ['-C', 'target-feature=+relaxed-simd'], features: ['relaxed-simd'] };
+
+/**
+ * Shared memory, which the page makes and every thread's instance imports. The
+ * standard library must be compiled for it too, which stable Rust does only when
+ * told to take itself for a nightly one.
+ */
+const THREADS = {
+  cargo: [
+    '--features', 'threads', '-Z', 'build-std=std,panic_abort',
+    '--config', `target.${TARGET}.rustflags=${JSON.stringify([
+      'target-feature=+atomics,+bulk-memory,+mutable-globals',
+      ...[
+        '--shared-memory', '--import-memory', '--max-memory=4294967296', '--export=__wasm_init_tls',
+        '--export=__tls_size', '--export=__tls_align', '--export=__tls_base', '--export=__heap_base',
+      ].map((argument) => `link-arg=${argument}`),
+    ].flatMap((option) => ['-C', option]))}`,
+  ],
+  env: { RUSTC_BOOTSTRAP: '1' },
+};
+
+/** @type {Build[]} */
+const BUILDS = [
+  { name: 'simd128', cargo: [], rustc: [], env: {}, features: [] },
+  { name: 'relaxed', cargo: [], env: {}, ...RELAXED, like: 'simd128' },
+  { name: 'simd128-threads', ...THREADS, rustc: [], features: ['threads'] },
+  { name: 'relaxed-threads', ...THREADS, ...RELAXED, features: ['threads', 'relaxed-simd'], like: 'simd128-threads' },
+];
+
+/** Cargo's arguments for the core in WebAssembly; each build has a folder, or they would overwrite each other. */
+const cargoArguments = (/** @type {string} */ name) =>
+  ['--release', '--no-default-features', '--target', TARGET, '--target-dir', `target/wasm/${name}`];
+
+/** Those of the build that every browser runs, on one thread. */
+export const WASM = cargoArguments('simd128');
 
 /** Builds dist/ and prints what a visitor of a page downloads. */
 export async function buildPackage() {
   requireCompilers();
   await ensurePackages();
   await ensureWasmTools();
-  await buildModule();
+  await ensureRustSource();
+  await buildModules();
   step('compiling TypeScript');
+  rmSync(DIST, { recursive: true, force: true });
   await run('node_modules/.bin/tsc', []);
-  for (const file of ['qwen3_rerank.js', MODULE]) copyFileSync(join(BINDINGS, file), join(DIST, file));
-  printSizes();
+  for (const { name } of BUILDS) {
+    const [from, to] = [bindings(name), join(DIST, 'builds', name)];
+    mkdirSync(to, { recursive: true });
+    for (const file of ['qwen3_rerank.js', MODULE]) copyFileSync(join(from, file), join(to, file));
+  }
+  checkSizes();
 }
 
 /** The command line and server. */
@@ -40,39 +92,74 @@ export async function buildNative() {
   await run('cargo', ['build', '--release', '--bin', 'qwen3-rerank']);
 }
 
-async function buildModule() {
-  step('building the WebAssembly module');
-  await run('cargo', ['build', '--lib', ...WASM]);
-  const built = `target/${TARGET}/release/qwen3_rerank.wasm`;
-  const bound = join(BINDINGS, MODULE);
-  // Cargo leaves the time of an unchanged module alone.
-  if (existsSync(bound) && statSync(bound).mtimeMs >= statSync(join(ROOT, built)).mtimeMs) return;
-  step('binding and optimising the module');
-  rmSync(BINDINGS, { recursive: true, force: true });
-  mkdirSync(DIST, { recursive: true });
-  await run('target/tools/bin/wasm-bindgen', [
-    built, '--target', 'web', '--out-dir', 'target/bound', '--remove-name-section', '--remove-producers-section',
-  ]);
-  const bytes = `target/bound/${MODULE}`;
-  await run('node_modules/.bin/wasm-opt', [bytes, '-O3', ...FEATURES, '--strip-debug', '-o', `${bytes}.optimised`]);
-  mkdirSync(BINDINGS, { recursive: true });
-  for (const file of ['qwen3_rerank.js', 'qwen3_rerank.d.ts']) {
-    copyFileSync(join(ROOT, 'target/bound', file), join(BINDINGS, file));
-  }
-  // Last, since its time says that all is done.
-  copyFileSync(join(ROOT, `${bytes}.optimised`), bound);
+/** One build is compiled while the last one is optimised, which takes one processor. */
+async function buildModules() {
+  step('building the WebAssembly module, four times');
+  let compiled = Promise.resolve();
+  await Promise.all(BUILDS.map((build) => {
+    compiled = compiled.then(() => compile(build));
+    return compiled.then(() => bind(build));
+  }));
 }
 
-function printSizes() {
-  const rows = readdirSync(DIST).filter((file) => /\.(js|wasm)$/.test(file)).map((file) => {
+/** @param {Build} build */
+async function compile({ name, cargo, rustc, env, like }) {
+  const folder = join(ROOT, 'target/wasm', name);
+  // What it depends on need not be compiled again.
+  if (like && !existsSync(folder)) {
+    cpSync(join(ROOT, 'target/wasm', like), folder, { recursive: true, preserveTimestamps: true });
+  }
+  const extra = rustc.length > 0 ? ['--', ...rustc] : [];
+  await run('cargo', ['rustc', '--lib', ...cargoArguments(name), ...cargo, ...extra], env);
+}
+
+/**
+ * Makes the bindings and optimises the module, unless it has not changed.
+ * @param {Build} build
+ */
+async function bind({ name, features }) {
+  const built = `target/wasm/${name}/${TARGET}/release/qwen3_rerank.wasm`;
+  const done = join(bindings(name), MODULE);
+  const time = (/** @type {string} */ file) => statSync(file).mtimeMs;
+  // Cargo leaves the time of an unchanged module alone.
+  const newest = Math.max(time(join(ROOT, built)), time(import.meta.filename));
+  if (existsSync(done) && time(done) >= newest) return;
+  const folder = `target/bound/${name}`;
+  rmSync(bindings(name), { recursive: true, force: true });
+  await run('target/tools/bin/wasm-bindgen', [
+    built, '--target', 'web', '--out-dir', folder, '--remove-name-section', '--remove-producers-section',
+  ]);
+  const bytes = `${folder}/${MODULE}`;
+  const enabled = [...FEATURES, ...features].map((feature) => `--enable-${feature}`);
+  await run('node_modules/.bin/wasm-opt', [bytes, '-O3', ...enabled, '--strip-debug', '-o', `${bytes}.optimised`]);
+  mkdirSync(bindings(name), { recursive: true });
+  for (const file of ['qwen3_rerank.js', 'qwen3_rerank.d.ts']) {
+    copyFileSync(join(ROOT, folder, file), join(bindings(name), file));
+  }
+  // Last, since its time says that all is done.
+  copyFileSync(join(ROOT, `${bytes}.optimised`), done);
+}
+
+/** @param {string} name */
+function bindings(name) {
+  return join(ROOT, 'target/bindings/builds', name);
+}
+
+/** Prints what a visitor downloads without a model: the JavaScript, and one build. */
+function checkSizes() {
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_LGWIN]: 24 };
+  const files = readdirSync(DIST, { recursive: true, encoding: 'utf8' }).filter((file) => /\.(js|wasm)$/.test(file));
+  const sizes = files.map((file) => {
     const bytes = readFileSync(join(DIST, file));
-    const params = { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_LGWIN]: 24 };
     return { file, raw: bytes.length, brotli: brotliCompressSync(bytes, { params }).length };
   });
-  const sum = (/** @type {'raw' | 'brotli'} */ key) => rows.reduce((total, row) => total + row[key], 0);
-  console.log('\nWhat a visitor downloads (bytes):');
-  for (const { file, raw, brotli } of [...rows, { file: 'together', raw: sum('raw'), brotli: sum('brotli') }]) {
-    console.log(`  ${file.padEnd(24)}${String(raw).padStart(9)} raw${String(brotli).padStart(9)} brotli`);
+  console.log('\nWhat a visitor downloads, without a model (bytes):');
+  for (const { name } of BUILDS) {
+    const own = [`builds/${name}.js`, ...['qwen3_rerank.js', MODULE].map((file) => join('builds', name, file))];
+    const needed = sizes.filter(({ file }) => dirname(file) === '.' || own.includes(file));
+    const sum = (/** @type {'raw' | 'brotli'} */ key) => needed.reduce((total, size) => total + size[key], 0);
+    console.log(`  ${name.padEnd(16)}${String(sum('raw')).padStart(9)} raw${String(sum('brotli')).padStart(9)} brotli`);
+    if (sum('brotli') > LIMIT) throw new Failure(`the build ${name} is larger than ${LIMIT} bytes by brotli`);
   }
 }
 

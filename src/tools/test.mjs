@@ -1,10 +1,10 @@
 /** `npm test`: installs what the tests need and runs them; with a name, only that part. */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { WASM, buildNative, buildPackage } from './build.mjs';
+import { RELAXED, WASM, buildNative, buildPackage } from './build.mjs';
 import { assemblePage } from './page.mjs';
 import { Failure, ROOT, run, script, step } from './run.mjs';
-import { ensureChromium, ensureLlama, ensurePackages, ensureWasmTools, requireCompilers } from './toolchain.mjs';
+import { ensureBundlers, ensureChromium, ensureLlama, ensurePackages, ensureWasmTools, requireCompilers } from './toolchain.mjs';
 
 /** In the order that finds a fault soonest; later parts use what earlier ones built. */
 const parts = { lint, rust, wasm, browser, peers };
@@ -26,13 +26,15 @@ await script(async () => {
   }
 });
 
-/** Format, Clippy for both targets, and TypeScript in src, tools and tests. */
+/** Format, Clippy for all builds, and TypeScript in src, tools and tests. */
 async function lint() {
   await ensureWasmTools();
   step('checking format and lints');
   await run('cargo', ['fmt', '--check']);
   await run('cargo', ['clippy', '--release', '--all-targets', '--', '-D', 'warnings']);
   await run('cargo', ['clippy', '--lib', '--test', 'wasm', ...WASM, '--', '-D', 'warnings']);
+  // What the other builds have besides.
+  await run('cargo', ['clippy', '--lib', '--features', 'threads', ...WASM, '--', '-D', 'warnings', ...RELAXED.rustc]);
   await buildPackage();
   await run('node_modules/.bin/tsc', ['-p', 'src/tools']);
 }
@@ -63,9 +65,10 @@ async function wasm() {
 /** The packed package on the served page, in Chromium. */
 async function browser() {
   await preparePage();
+  await ensureBundlers();
   step('testing the page in Chromium');
   const files = readdirSync('tests/browser').filter((file) => file.endsWith('.test.mjs'));
-  await run(process.execPath, ['--test', '--test-timeout=120000', ...files.map((file) => `tests/browser/${file}`)]);
+  await run(process.execPath, ['--test', '--test-timeout=300000', ...files.map((file) => `tests/browser/${file}`)]);
 }
 
 async function preparePage() {

@@ -1,5 +1,5 @@
 /** Finds the tools that building and testing need, and installs what is missing. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, ROOT, output, run, step } from './run.mjs';
 
@@ -9,6 +9,10 @@ const TOOLS = 'target/tools';
 /** Where llama.cpp is put, and which version of node-llama-cpp carries it. */
 const LLAMA = 'target/llama';
 const LLAMA_VERSION = '3.22.1';
+
+/** Where bundlers are put, and which. */
+const BUNDLERS = 'target/bundlers';
+const BUNDLER_VERSIONS = { vite: '8.3.8', webpack: '5.112.2' };
 
 /** The browser and its driver, as Debian names them. */
 export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
@@ -55,6 +59,20 @@ export async function ensureLlama() {
   ]);
 }
 
+/** What the package is tried in, besides a page without any: bundlers, each with its defaults. */
+export async function ensureBundlers() {
+  const wanted = Object.entries(BUNDLER_VERSIONS);
+  const found = wanted.every(([name, version]) => {
+    const manifest = join(ROOT, BUNDLERS, 'node_modules', name, 'package.json');
+    return existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === version;
+  });
+  if (found) return;
+  const packages = wanted.map(([name, version]) => `${name}@${version}`);
+  step(`installing ${packages.join(' and ')}`);
+  mkdirSync(join(ROOT, BUNDLERS), { recursive: true });
+  await run('npm', ['install', '--prefix', BUNDLERS, '--no-save', '--no-package-lock', '--ignore-scripts', ...packages]);
+}
+
 /** Rust's standard library for WebAssembly, and the wasm-bindgen tools that Cargo.lock asks for. */
 export async function ensureWasmTools() {
   await ensureWasmTarget();
@@ -74,6 +92,17 @@ async function ensureWasmTarget() {
   }
   step('adding the Rust target wasm32-unknown-unknown');
   await run('rustup', ['target', 'add', 'wasm32-unknown-unknown']);
+}
+
+/** The standard library's source: the builds for several threads compile it for shared memory. */
+export async function ensureRustSource() {
+  const sysroot = output('rustc', ['--print', 'sysroot']) ?? '';
+  if (existsSync(join(sysroot, 'lib/rustlib/src/rust/library/std'))) return;
+  if (output('rustup', ['--version']) === null) {
+    throw new Failure("Rust's standard library has no source here, and there is no rustup to add it. On Debian: apt-get install rust-src");
+  }
+  step("adding the source of Rust's standard library");
+  await run('rustup', ['component', 'add', 'rust-src']);
 }
 
 /** @param {string} crate */

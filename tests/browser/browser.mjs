@@ -16,10 +16,11 @@ const FLAGS = [
 
 /**
  * Starts server and browser.
+ * @param {string} [folder] the page's
  * @returns what tests need: the address, a way to open pages, and the end of it all
  */
-export async function start() {
-  const server = spawn(PROGRAM, ['serve', '--page', 'target/page', '--port', '0'], { cwd: ROOT });
+export async function start(folder = 'target/page') {
+  const server = spawn(PROGRAM, ['serve', '--page', folder, '--port', '0'], { cwd: ROOT });
   const address = await addressOf(server);
   const browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',

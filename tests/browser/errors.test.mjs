@@ -54,6 +54,12 @@ test('a download that breaks off is an error that says so', async () => {
 const options = [
   { name: 'maxLength as text', make: '{ maxLength: "9" }', kind: 'invalid_shape', field: 'maxLength' },
   { name: 'maxLength 0', make: '{ maxLength: 0 }', kind: 'invalid_value', field: 'maxLength' },
+  { name: 'threads as text', make: '{ threads: "2" }', kind: 'invalid_shape', field: 'threads' },
+  { name: 'threads 0', make: '{ threads: 0 }', kind: 'invalid_value', field: 'threads', says: /from 1 to 32/ },
+  { name: 'threads 33', make: '{ threads: 33 }', kind: 'invalid_value', field: 'threads', says: /from 1 to 32/ },
+  { name: 'threads 1.5', make: '{ threads: 1.5 }', kind: 'invalid_value', field: 'threads' },
+  { name: 'a build that is none', make: '{ build: "avx2" }', kind: 'invalid_value', field: 'build', says: /simd128 or relaxed/ },
+  { name: 'a build that is a number', make: '{ build: 1 }', kind: 'invalid_shape', field: 'build' },
   { name: 'a name that is a number', make: '{ name: 1 }', kind: 'invalid_shape', field: 'name' },
   { name: 'onProgress that is no function', make: '{ onProgress: true }', kind: 'invalid_shape', field: 'onProgress' },
   { name: 'a signal that is none', make: '{ signal: {} }', kind: 'invalid_shape', field: 'signal' },
@@ -61,10 +67,11 @@ const options = [
   { name: 'options that are none', make: 'null', kind: 'invalid_shape', field: 'options' },
 ];
 
-for (const { name, make, kind, field } of options) {
+for (const { name, make, kind, field, says = /./ } of options) {
   test(`load refuses ${name}`, async () => {
     const { error } = await page.evaluate(`window.outcome(window.Reranker.load(window.model, ${make}))`);
     assert.deepEqual([error?.kind, error?.field], [kind, field], JSON.stringify(error));
+    assert.match(error?.message ?? '', says);
   });
 }
 

@@ -107,6 +107,11 @@ test('a failed load leaves no worker behind', async () => {
 const TRAP = `
   export default async function init() {}
   export function panicMessage() { return 'panicked at the test'; }
+  export function sharedModule() {}
+  export function sharedMemory() {}
+  export function initSync() {}
+  export function runThread() {}
+  export function startThreads() {}
   export class Engine {
     get info() { return { name: 'trap', warnings: [] }; }
     start() { throw new WebAssembly.RuntimeError('unreachable'); }
@@ -127,7 +132,7 @@ test('a crash rejects every call with its cause, and never hangs', async () => {
   await broken.close();
 });
 
-for (const file of ['worker.js', 'qwen3_rerank_bg.wasm']) {
+for (const file of ['worker.js', 'builds/*.js', 'qwen3_rerank.js', 'qwen3_rerank_bg.wasm']) {
   test(`without ${file} a load fails and does not hang`, async () => {
     const broken = await openPackage(session);
     await broken.route(`**/${file}`, (route) => route.fulfill({ status: 404, body: 'not found' }));
@@ -138,11 +143,11 @@ for (const file of ['worker.js', 'qwen3_rerank_bg.wasm']) {
 }
 
 /**
- * Waits until something holds; five seconds at most.
+ * Waits until something holds; ten seconds at most.
  * @param {() => boolean} holds
  */
 async function until(holds) {
-  for (const end = Date.now() + 5000; !holds(); ) {
+  for (const end = Date.now() + 10_000; !holds(); ) {
     if (Date.now() > end) throw new Error('it never came to hold');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

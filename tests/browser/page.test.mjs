@@ -17,6 +17,7 @@ test('the page loads its model, says that it is small, and logs no fault', async
   assert.ok(await page.isVisible('#small'));
   assert.match(await page.innerText('#small'), /small default model.*Qwen3-Reranker-0\.6B/is);
   assert.match(await page.innerText('#model-facts'), /Name\s+\S+/);
+  assert.match(await page.innerText('#model-facts'), /Runs on\s+(relaxed )?SIMD, \d+ thread/);
   assert.ok(await page.isHidden('#model-progress'));
   assert.deepEqual(faults, []);
   await page.close();

@@ -10,6 +10,8 @@ declare global {
     Reranker: typeof Reranker;
     reranker: Reranker;
     model: string;
+    /** Workers that the page started. */
+    started: Worker[];
     /** Documents that take seconds to score. */
     long: string[];
     /** The model's bytes. */

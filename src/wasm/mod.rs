@@ -1,31 +1,33 @@
 //! The JavaScript face of the core: what the package's worker calls.
 //!
-//! The only file that names `JsValue`. Errors cross as JavaScript `Error`
+//! The only module that names `JsValue`. Errors cross as JavaScript `Error`
 //! objects with `kind` and `field`; downloads, queues and messages are the
 //! package's own work.
 
-use std::cell::RefCell;
-use std::io::{self, Read, Seek, SeekFrom};
+mod blob;
+#[cfg(feature = "threads")]
+mod threads;
 
-use js_sys::{Function, Reflect, Uint8Array};
+use std::sync::{Mutex, PoisonError};
+
+use js_sys::{Function, Reflect};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, FileReaderSync};
+use web_sys::Blob;
 
+use self::blob::BlobSource;
 use crate::wire::Documented;
-use crate::{Error, Job, LoadOptions, LoadProgress, RerankRequest, Reranker, Warning};
+use crate::{Diagnostics, Error, Job, LoadOptions, LoadProgress, RerankRequest, Reranker, Warning};
 
-thread_local! {
-    /// What the last panic said. A trap itself says only "unreachable".
-    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
-}
+/// What the last panic said, on whichever thread. A trap itself says only "unreachable".
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
-/// Runs once when the module is instantiated.
+/// Runs once for each memory, when its first instance starts.
 #[wasm_bindgen(start)]
 fn start() {
     std::panic::set_hook(Box::new(|info| {
-        PANIC.with_borrow_mut(|message| *message = Some(info.to_string()));
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(info.to_string());
         console_error_panic_hook::hook(info);
     }));
 }
@@ -33,7 +35,7 @@ fn start() {
 /// The message of the panic that stopped the module, if one did.
 #[wasm_bindgen(js_name = panicMessage)]
 pub fn panic_message() -> Option<String> {
-    PANIC.with_borrow(Clone::clone)
+    PANIC.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// A loaded model.
@@ -73,6 +75,11 @@ impl Engine {
         plain(self.0.info())
     }
 
+    /// How the module computes, and the memory that it takes.
+    pub fn diagnostics(&self) -> Result<JsValue, JsValue> {
+        plain(&EngineDiagnostics { runs_on: self.0.diagnostics(), memory_bytes: memory_bytes() })
+    }
+
     /// Reads a request and starts on it.
     pub fn start(&self, request: JsValue) -> Result<EngineJob, JsValue> {
         let value: serde_json::Value = serde_wasm_bindgen::from_value(request)
@@ -99,6 +106,20 @@ struct Finished {
     answer: Documented,
     order: Vec<usize>,
     warnings: Vec<Told>,
+}
+
+/// What `Engine::diagnostics` hands over.
+#[derive(Serialize)]
+struct EngineDiagnostics {
+    #[serde(flatten)]
+    runs_on: Diagnostics,
+    memory_bytes: u64,
+}
+
+/// Size of the module's memory, which never shrinks: so the most it ever took.
+fn memory_bytes() -> u64 {
+    const PAGE: u64 = 1 << 16;
+    core::arch::wasm32::memory_size(0) as u64 * PAGE
 }
 
 /// A warning with its sentence.
@@ -149,93 +170,4 @@ fn throw(error: Error) -> JsValue {
         }
     }
     thrown.into()
-}
-
-/// Bytes read ahead, so that the many small reads of a header cost one slice.
-const WINDOW: u64 = 1 << 20;
-
-/// Longest slice that a large read takes at once; it exists twice for a moment.
-const PIECE: u64 = 4 << 20;
-
-/// A Blob or File as a byte source, read by slices and never whole.
-struct BlobSource {
-    blob: Blob,
-    reader: FileReaderSync,
-    length: u64,
-    position: u64,
-    window: Vec<u8>,
-    window_start: u64,
-}
-
-impl BlobSource {
-    fn open(blob: Blob) -> io::Result<Self> {
-        let reader = FileReaderSync::new().map_err(io_error)?;
-        let length = blob.size() as u64;
-        Ok(Self { blob, reader, length, position: 0, window: Vec::new(), window_start: 0 })
-    }
-
-    fn slice(&self, start: u64, length: u64) -> io::Result<Uint8Array> {
-        let end = (start + length) as f64;
-        let part = self.blob.slice_with_f64_and_f64(start as f64, end).map_err(io_error)?;
-        let bytes =
-            Uint8Array::new(&self.reader.read_as_array_buffer(&part).map_err(io_error)?.into());
-        if u64::from(bytes.length()) != length {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has changed"));
-        }
-        Ok(bytes)
-    }
-
-    /// Bytes of the window from the current position on; empty outside of it.
-    fn ahead(&self) -> &[u8] {
-        let skip = self.position.checked_sub(self.window_start);
-        skip.and_then(|skip| self.window.get(usize::try_from(skip).ok()?..)).unwrap_or(&[])
-    }
-}
-
-impl Read for BlobSource {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.length.saturating_sub(self.position);
-        if buffer.is_empty() || left == 0 {
-            return Ok(0);
-        }
-        if self.ahead().is_empty() {
-            let wanted = (buffer.len() as u64).min(left);
-            if wanted >= WINDOW {
-                let bytes = self.slice(self.position, wanted.min(PIECE))?;
-                let read = bytes.length() as usize;
-                bytes.copy_to(&mut buffer[..read]);
-                self.position += read as u64;
-                return Ok(read);
-            }
-            self.window = self.slice(self.position, left.min(WINDOW))?.to_vec();
-            self.window_start = self.position;
-        }
-        let ahead = self.ahead();
-        let read = ahead.len().min(buffer.len());
-        buffer[..read].copy_from_slice(&ahead[..read]);
-        self.position += read as u64;
-        Ok(read)
-    }
-}
-
-impl Seek for BlobSource {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let target = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.length.checked_add_signed(by),
-            SeekFrom::Current(by) => self.position.checked_add_signed(by),
-        };
-        self.position = target.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, "seek before the start of the file")
-        })?;
-        Ok(self.position)
-    }
-}
-
-fn io_error(thrown: JsValue) -> io::Error {
-    let message = match thrown.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.message()),
-        None => format!("{thrown:?}"),
-    };
-    io::Error::other(message)
 }
