@@ -43,9 +43,10 @@ export class Reranker {
    */
   static async load(source: Source, options: LoadOptions = {}): Promise<Reranker> {
     checkLoadOptions(options);
+    const plan = makePlan(options);
     const from = modelSource(source, options.headers);
     options.signal?.throwIfAborted();
-    return Reranker.#load(from, options, makePlan(options));
+    return Reranker.#load(from, options, plan);
   }
 
   static async #load(source: ModelSource, options: LoadOptions, plan: Plan): Promise<Reranker> {
