@@ -56,6 +56,7 @@ macro_rules! lanes {
 
         // SAFETY of all methods: the trait's promise that the instructions are there; arrays are
         // as long as the vectors together.
+        #[allow(unused_unsafe)] // WebAssembly's arithmetic is safe
         impl Lanes for $name {
             #[inline(always)]
             unsafe fn splat(value: f32) -> Self {
