@@ -154,7 +154,13 @@ impl Matrix {
     ///
     /// # Panics
     /// If `raw` has another length, or rows are not whole blocks.
-    pub fn pack(kind: GgmlDType, raw: &[u8], outputs: usize, inputs: usize) -> Option<Self> {
+    pub fn pack(
+        backend: Backend,
+        kind: GgmlDType,
+        raw: &[u8],
+        outputs: usize,
+        inputs: usize,
+    ) -> Option<Self> {
         let form = Form::new(kind)?;
         assert_eq!(inputs % kind.block_size(), 0);
         let row_bytes = inputs / kind.block_size() * kind.type_size();
@@ -164,7 +170,8 @@ impl Matrix {
         let mut planes = vec![Line::ZERO; panels * lines];
         let mut scales = vec![[0; ROWS]; panels * rows];
         let pairs = (&mut planes[..], &mut scales[..]);
-        let backend = Backend::best();
+        // Not `best`, which packs when it tries backends; what packs is chosen without trying.
+        let backend = Backend::available().pop().unwrap_or(Backend::SCALAR);
         for_each_pair_of_chunks(pairs, (lines, rows), |panel, planes, scales| {
             let raw = &raw[panel * ROWS * row_bytes..];
             let raw = &raw[..raw.len().min(ROWS * row_bytes)];
