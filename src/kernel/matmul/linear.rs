@@ -32,7 +32,18 @@ impl Linear {
     /// If `raw` has another length, rows are not whole blocks, or the type is
     /// not one of those that files hold weights in.
     pub fn new(dtype: GgmlDType, raw: &[u8], outputs: usize, inputs: usize) -> Self {
-        let weights = match Matrix::pack(dtype, raw, outputs, inputs) {
+        Self::new_on(Backend::best(), dtype, raw, outputs, inputs)
+    }
+
+    /// [`Linear::new`], packed by one of the backends that work here.
+    pub(super) fn new_on(
+        backend: Backend,
+        dtype: GgmlDType,
+        raw: &[u8],
+        outputs: usize,
+        inputs: usize,
+    ) -> Self {
+        let weights = match Matrix::pack(backend, dtype, raw, outputs, inputs) {
             Some(matrix) => Weights::Quantized(matrix),
             None => Weights::Float(FloatMatrix::pack(dtype, raw, outputs, inputs)),
         };

@@ -170,8 +170,6 @@ impl Matrix {
         let mut planes = vec![Line::ZERO; panels * lines];
         let mut scales = vec![[0; ROWS]; panels * rows];
         let pairs = (&mut planes[..], &mut scales[..]);
-        // Not `best`, which packs when it tries backends; what packs is chosen without trying.
-        let backend = Backend::available().pop().unwrap_or(Backend::SCALAR);
         for_each_pair_of_chunks(pairs, (lines, rows), |panel, planes, scales| {
             let raw = &raw[panel * ROWS * row_bytes..];
             let raw = &raw[..raw.len().min(ROWS * row_bytes)];

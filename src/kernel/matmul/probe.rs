@@ -29,7 +29,7 @@ impl Backend {
         };
         let raw: Vec<u8> = (0..ROWS * BLOCKS).flat_map(block).collect();
         let inputs = BLOCKS * GgmlDType::Q4_0.block_size();
-        let linear = Linear::new(GgmlDType::Q4_0, &raw, ROWS, inputs);
+        let linear = Linear::new_on(Self::SCALAR, GgmlDType::Q4_0, &raw, ROWS, inputs);
         let x: Vec<f32> = (0..TOKENS * inputs).map(|i| (i % 101) as f32 - 50.0).collect();
         let time = |backend: Self| {
             let input = Input::new(backend, &[&linear], &x);
