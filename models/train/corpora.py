@@ -190,7 +190,7 @@ def wordnet():
                     continue
                 columns = head.split(" ")
                 words = [columns[4 + 2 * index].replace("_", " ") for index in range(int(columns[3], 16))]
-                definition, *examples = [squeeze(piece) for piece in gloss.split(' "')]
+                definition, *_ = [squeeze(piece) for piece in gloss.split(' "')]
                 where = f"wordnet/{kind}/{columns[0]}"
                 word = words[part(where, len(words))].removesuffix("(a)").removesuffix("(p)").removesuffix("(ip)")
                 definition = definition.strip().rstrip(";")
@@ -218,7 +218,7 @@ def foldoc():
         text = zlib.decompress(files.extractfile("./usr/share/dictd/foldoc.dict.dz").read(), 31).decode(
             "utf-8", "replace"
         )
-    for name, body in re.findall(r"^(\S[^\n]*)\n(?:\S[^\n]*\n)*\n((?:(?:[ \t{].*)?\n)+)", text, re.M):
+    for name, body in re.findall(r"^(\S[^\n]*)\n(?:\S[^\n]*\n)*\n((?:(?:[ \t{].*)?\n)+)", text, re.MULTILINE):
         body = squeeze(re.sub(r"[{}]|<[^>]*>|\(\d{4}-\d\d-\d\d\)|\[.*?\]", "", body))
         if len(body.split()) < 8 or body.startswith("See"):
             continue
@@ -253,10 +253,10 @@ def debian():
 def recipes():
     """Public-domain recipes: the whole recipe a passage, asked for by its name."""
     for path, raw in sorted(sources.git_files("ronaldl29/public-domain-recipes", "content").items()):
-        title = re.search(r"^title: *\"?(.+?)\"?$", raw.decode("utf-8", "replace"), re.M)
+        title = re.search(r"^title: *\"?(.+?)\"?$", raw.decode("utf-8", "replace"), re.MULTILINE)
         if not title or "_index" in path:
             continue
-        body = re.sub(r"^---.*?---", "", raw.decode("utf-8", "replace"), flags=re.S)
+        body = re.sub(r"^---.*?---", "", raw.decode("utf-8", "replace"), flags=re.DOTALL)
         body = squeeze(re.sub(r"[#*]|!?\[.*?\]\(.*?\)", " ", body))
         yield Passage(path, " ".join(f"{title[1]}. {body}".split()[:150]))
         yield Query(
@@ -272,8 +272,8 @@ def tldr(held_out: bool):
             continue
         page = re.sub(r"\[(\w)\]", r"\1", raw.decode())
         name = path.split("/")[-1].removesuffix(".md")
-        about = squeeze(" ".join(re.findall(r"^> (.*)$", page, re.M))).split(" More information:")[0]
-        examples = [squeeze(example).rstrip(":") for example in re.findall(r"^- (.*)$", page, re.M)]
+        about = squeeze(" ".join(re.findall(r"^> (.*)$", page, re.MULTILINE))).split(" More information:")[0]
+        examples = [squeeze(example).rstrip(":") for example in re.findall(r"^- (.*)$", page, re.MULTILINE)]
         if len(examples) < 3:
             continue
         asked = part(path, len(examples))

@@ -96,9 +96,7 @@ def definitions(book: str):
     """A held-out book: which paragraph introduces the term that a glossary entry defines? Glossary entries themselves
     are no passages here, and the query does not name the term."""
     for item in textbooks.textbook(book):
-        if isinstance(item, Passage) and "/term/" not in item.id:
-            yield item
-        elif isinstance(item, Query) and item.kind == "definition":
+        if "/term/" not in item.id if isinstance(item, Passage) else item.kind == "definition":
             yield item
 
 

@@ -32,11 +32,11 @@ def load(name: str):
         asked = asked[:300]
         return [p.text for p in passages], [q.text for q in asked], [{number[q.positives[0]]} for q in asked]
     folder = WORK / "heldout" / name
-    passages = [json.loads(line) for line in open(folder / "corpus.jsonl")]
-    queries = [json.loads(line) for line in open(folder / "queries.jsonl")]
+    passages = [json.loads(line) for line in (folder / "corpus.jsonl").read_text().split("\n")[:-1]]
+    queries = [json.loads(line) for line in (folder / "queries.jsonl").read_text().split("\n")[:-1]]
     number = {row["_id"]: index for index, row in enumerate(passages)}
     relevant = {row["_id"]: set() for row in queries}
-    for line in open(folder / "qrels" / "test.tsv").readlines()[1:]:
+    for line in (folder / "qrels" / "test.tsv").read_text().split("\n")[1:-1]:
         query, passage, _ = line.split("\t")
         relevant[query].add(number[passage])
     return [p["text"] for p in passages], [q["text"] for q in queries], [relevant[q["_id"]] for q in queries]

@@ -7,6 +7,7 @@ All tokens go through the matrices together; only attention looks at who follows
 
 import json
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -64,7 +65,7 @@ class Layer(nn.Module):
         super().__init__()
         self.heads, self.kv, self.d = c["num_attention_heads"], c["num_key_value_heads"], c["head_dim"]
         h, inner, eps = c["hidden_size"], c["intermediate_size"], c["rms_norm_eps"]
-        linear = lambda i, o: nn.Linear(i, o, bias=False)  # noqa: E731
+        linear = partial(nn.Linear, bias=False)
         self.input_layernorm = Norm(h, eps)
         self.post_attention_layernorm = Norm(h, eps)
         self.self_attn = nn.ModuleDict(

@@ -38,7 +38,7 @@ def paragraphs(element, title: str):
 
 
 DULL = re.compile(
-    r"summary|objective|exercise|problem|question|key terms|introduction|for further|review|references", re.I
+    r"summary|objective|exercise|problem|question|key terms|introduction|for further|review|references", re.IGNORECASE
 )
 
 
