@@ -41,6 +41,11 @@ pub mod tokenizer;
 mod wasm;
 pub mod wire;
 
+/// The kernels, for `benches/`; no part of the interface.
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use kernel::bench;
+
 pub use error::{Error, Result};
 pub use job::{Job, Progress};
 pub use model::{Config, Head, ModelInfo};

@@ -21,6 +21,8 @@ mod threads;
 
 pub use attention::{Heads, KeysValues, Query, attention};
 pub use backend::Backend;
+#[cfg(feature = "bench")]
+pub use matmul::bench;
 pub use matmul::{Linear, feed_forward, multiply};
 pub use norm::rms_norm;
 pub use rope::Rope;

@@ -7,6 +7,8 @@ mod config;
 mod head;
 mod layer;
 mod pass;
+#[cfg(feature = "native")]
+mod products;
 mod weights;
 
 use std::collections::BTreeMap;

@@ -29,6 +29,7 @@ fn the_answer_has_the_documented_keys() {
         "documents",
         "documents_per_second",
         "evaluated_tokens",
+        "kernel_share",
         "load_seconds",
         "model",
         "peak_bytes",
@@ -51,6 +52,7 @@ fn the_answer_has_the_documented_keys() {
     let [prompt_tokens, evaluated] = ["prompt_tokens", "evaluated_tokens"].map(|key| &report[key]);
     assert!(prompt_tokens.as_u64().unwrap() > 3 * 128 + 3 * 50, "{report}");
     assert!((3 * 128..3 * 128 + 150).contains(&evaluated.as_u64().unwrap()), "{report}");
+    assert!(report["kernel_share"].as_f64().unwrap() > 0.0);
     assert!(!report["backend"].as_str().unwrap().is_empty());
     if cfg!(unix) {
         let model = std::fs::metadata(model::path()).unwrap().len();

@@ -18,6 +18,8 @@
 //! `simd128`, `relaxed` and `neon`. F32, F16 and BF16 matrices are multiplied in
 //! f32 by `float`, their activations as they are.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod blocks;
 mod dispatch;
 mod feed_forward;

@@ -33,6 +33,8 @@ Examples:
 Each figure is the median of the runs, and stands with the least and the greatest.
   load     from opening the file until the model can score
   prefill  one prompt of exactly --tokens tokens, from text to score, nothing of it computed before
+  kernel   how much of that time its matrix products take alone: the speed that prefill reaches,
+           as a share of what the kernels allow
   rerank   one query and --documents documents of --tokens tokens each, from texts to order.
            Prompts are longer, by the frame, the instruction and the query
   memory   the most that the process had, up to the end of these
@@ -94,36 +96,35 @@ impl BenchArgs {
         Ok(stdout.flush()?)
     }
 
-    /// The model, and the seconds that it took.
     fn load(&self) -> Result<(Reranker, f64)> {
-        let start = Instant::now();
-        let reranker = self.model.load(None)?;
-        Ok((reranker, start.elapsed().as_secs_f64()))
+        timed(|| self.model.load(None))
     }
 
     fn measure(&self, reranker: Reranker, load_seconds: f64) -> Result<Report> {
         let progress = bar("measuring", "{pos}/{len} {eta}");
-        progress.set_length(2 * self.runs as u64);
-        let (mut prefill, mut rerank) = (Runs::default(), Runs::default());
+        progress.set_length(self.runs as u64);
+        let [mut prefill, mut share, mut rerank, mut load]: [Runs; 4] = Default::default();
         let mut work = Work::new(&reranker, self.tokens, self.documents)?;
         let mut usage = Usage::default();
         for _ in 0..self.runs {
             let request = work.prompt()?;
-            let start = Instant::now();
-            read(reranker.model(), &work.ids(&request)?)?;
-            prefill.push(self.tokens as f64 / start.elapsed().as_secs_f64());
-            progress.inc(1);
+            let ((), whole) = timed(|| read(reranker.model(), &work.ids(&request)?))?;
+            let ((), products) = timed(|| {
+                reranker.model().products_alone(self.tokens);
+                Ok(())
+            })?;
+            prefill.push(self.tokens as f64 / whole);
+            share.push(products / whole);
             let request = work.request()?;
-            let start = Instant::now();
-            usage = reranker.rerank(&request)?.usage;
-            rerank.push(self.documents as f64 / start.elapsed().as_secs_f64());
+            let (ranking, seconds) = timed(|| Ok(reranker.rerank(&request)?))?;
+            rerank.push(self.documents as f64 / seconds);
+            usage = ranking.usage;
             progress.inc(1);
         }
         progress.finish_and_clear();
         let peak_bytes = peak_bytes();
         let (model, runs_on) = (reranker.info().name.clone(), reranker.diagnostics());
         drop(reranker);
-        let mut load = Runs::default();
         load.push(load_seconds);
         for _ in 1..self.runs {
             load.push(self.load()?.1);
@@ -138,12 +139,20 @@ impl BenchArgs {
             load_seconds: load.median(),
             prefill_tokens_per_second: prefill.median(),
             documents_per_second: rerank.median(),
+            kernel_share: share.median(),
             peak_bytes,
             prompt_tokens: usage.prompt_tokens,
             evaluated_tokens: usage.evaluated_tokens,
             spread: [load.spread(), prefill.spread(), rerank.spread()],
         })
     }
+}
+
+/// What some work comes to, and the seconds that it takes.
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
+    let start = Instant::now();
+    let done = work()?;
+    Ok((done, start.elapsed().as_secs_f64()))
 }
 
 /// Reads a prompt in one pass, with nothing of it computed before.

@@ -24,6 +24,8 @@ pub struct Report {
     pub load_seconds: f64,
     /// One prompt, from text to score.
     pub prefill_tokens_per_second: f64,
+    /// Speed of prefill as a share of that of its matrix products alone.
+    pub kernel_share: f64,
     /// A whole request, from texts to order.
     pub documents_per_second: f64,
     /// The most memory of the process; `None` where the system does not tell.
@@ -61,6 +63,7 @@ impl fmt::Display for Report {
             "rerank",
             Figure(self.documents_per_second, *rerank)
         )?;
+        writeln!(f, "{:<10}{:.0} % of prefill's time", "kernel", 100.0 * self.kernel_share)?;
         match self.peak_bytes {
             Some(bytes) => writeln!(f, "{:<10}{} at most", "memory", HumanBytes(bytes))?,
             None => writeln!(f, "{:<10}not told by this system", "memory")?,

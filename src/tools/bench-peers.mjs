@@ -1,0 +1,78 @@
+/**
+ * `npm run bench:peers`: this project beside its peers, on the same file and the same texts, in turn, so
+ * that whatever else the machine does meets both. `-- --only llama,wllama` leaves the other groups out.
+ */
+import { parseArgs } from 'node:util';
+import { compare } from './bench/compare.mjs';
+import { ensurePeers, rows } from './bench/rows.mjs';
+import { OPTIONS, answer, prepare, randomModel, readOptions, requireModel } from './bench/work.mjs';
+import { Failure, script, step } from './run.mjs';
+
+/** @typedef {Awaited<ReturnType<typeof measure>>[number]} Result */
+
+await script(async () => {
+  const { values } = parseArgs({
+    options: { ...OPTIONS, types: { type: 'string', default: 'q4_k_m,q8_0' }, only: { type: 'string' } },
+  });
+  const options = readOptions(values);
+  const only = values.only?.split(',');
+  await answer(options.json, () => measure(values.model, values.types.split(','), only, options), print);
+});
+
+/**
+ * @param {string | undefined} model a file, or none for random ones of `types`
+ * @param {string[]} types
+ * @param {string[] | undefined} only
+ * @param {import('./bench/work.mjs').Options} options
+ */
+async function measure(model, types, only, options) {
+  checkGroups(only);
+  await prepare();
+  await ensurePeers();
+  const files = model === undefined ? types.map((type) => ({ type, file: '' })) : [{ type: '', file: requireModel(model) }];
+  const results = [];
+  for (const { type, file } of files) {
+    const made = file || (await randomModel(type));
+    for (const row of rows(made, type, options).filter(({ group }) => only?.includes(group) ?? true)) {
+      step(`${row.name}: ${row.ours.name} and ${row.peer.name}, ${made}`);
+      const result = await compare(made, row, options.runs).catch(tell);
+      if (result) results.push({ model: made, ...result });
+    }
+  }
+  return results;
+}
+
+/**
+ * Says what failed; the other rows can be measured all the same.
+ * @param {Error} error
+ */
+function tell(error) {
+  console.error(error instanceof Failure ? error.message : error);
+  process.exitCode = 1;
+}
+
+/** @param {string[] | undefined} only */
+function checkGroups(only) {
+  const groups = [...new Set(rows('', '', { tokens: 0, documents: 0 }).map(({ group }) => group))];
+  const unknown = only?.filter((name) => !groups.includes(name)) ?? [];
+  if (unknown.length > 0) throw new Failure(`--only ${unknown.join(',')}: the groups are ${groups.join(', ')}`);
+}
+
+/** @param {Result[]} results */
+function print(results) {
+  const rate = (/** @type {{ name: string, median: number }} */ { name, median }) =>
+    `${name} ${median >= 100 ? median.toFixed(0) : median.toPrecision(3)}`;
+  const lines = [
+    ['', 'this', 'the other', 'ratio', 'bar', '', 'memory', 'margins differ'],
+    ...results.map(({ model, name, unit, ours, peer, ratio, bar, difference }) => [
+      `${name}, ${unit} (${model.replace(/^.*\//, '')})`, rate(ours), rate(peer), ratio.toFixed(2),
+      bar === null ? '' : bar.toFixed(2), bar === null ? '' : ratio >= bar ? 'ok' : 'below',
+      [ours, peer].map(({ peak_bytes: bytes }) => (bytes === null ? '?' : `${(bytes / 2 ** 20).toFixed(0)}`)).join(' / ') + ' MiB',
+      difference === null ? '' : difference.toPrecision(2),
+    ]),
+  ];
+  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
+  console.log();
+  for (const line of lines) console.log(line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
+  console.log('\nMedians; ratio = this / the other; margins: root mean square of the differences.');
+}

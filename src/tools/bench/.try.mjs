@@ -1,0 +1,10 @@
+import { openInChromium } from './chromium.mjs';
+import { texts } from './work.mjs';
+const file='models/qwen3-rerank-nano-q8_0.gguf';
+console.log('texts'); const t=texts(file,{tokens:128,documents:10,runs:2}); console.log('opening');
+const c=await openInChromium('ours',file,JSON.parse(process.argv[2]));
+console.log('load',c.loadSeconds, await c.details());
+for (const p of t.prompts) console.log(await c.prefill(p));
+for (const p of t.requests) console.log((await c.rerank(p)).seconds);
+console.log(await c.peakBytes());
+await c.close();
