@@ -5,10 +5,11 @@
 import { parseArgs } from 'node:util';
 import { compare } from './bench/compare.mjs';
 import { ensurePeers, rows } from './bench/rows.mjs';
-import { OPTIONS, answer, prepare, randomModel, readOptions, requireModel } from './bench/work.mjs';
-import { Failure, script, step } from './run.mjs';
+import { OPTIONS, PROGRAM, answer, prepare, randomModel, readOptions, requireModel } from './bench/work.mjs';
+import { Failure, output, script, step } from './run.mjs';
 
-/** @typedef {Awaited<ReturnType<typeof measure>>[number]} Result */
+/** The group of what `bench` tells of this project's own kernels. */
+const OWN = 'kernels';
 
 await script(async () => {
   const { values } = parseArgs({
@@ -31,15 +32,32 @@ async function measure(model, types, only, options) {
   await ensurePeers();
   const files = model === undefined ? types.map((type) => ({ type, file: '' })) : [{ type: '', file: requireModel(model) }];
   const results = [];
+  const own = [];
   for (const { type, file } of files) {
     const made = file || (await randomModel(type));
     for (const row of rows(made, type, options).filter(({ group }) => only?.includes(group) ?? true)) {
       step(`${row.name}: ${row.ours.name} and ${row.peer.name}, ${made}`);
-      const result = await compare(made, row, options.runs).catch(tell);
+      const result = await compare(made, row, Math.min(options.runs, row.runs ?? Infinity)).catch(tell);
       if (result) results.push({ model: made, ...result });
     }
+    if (only?.includes(OWN) ?? true) own.push(measureOwn(made, options));
   }
-  return results;
+  return { rows: results, own };
+}
+
+/**
+ * `qwen3-rerank bench` on one thread, which tells how near prefill comes to the kernels' limit.
+ * @typedef {{ kernel_share: number, prefill_tokens_per_second: number } & Record<string, unknown>} Own
+ * @param {string} file
+ * @param {import('./bench/work.mjs').Options} options
+ * @returns {Own}
+ */
+function measureOwn(file, { tokens, documents, runs }) {
+  step(`kernels alone, ${file}`);
+  const numbers = Object.entries({ tokens, documents, runs, threads: 1 }).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const printed = output(PROGRAM, ['bench', '--json', '--model', file, ...numbers]);
+  if (printed === null) throw new Failure(`bench failed on ${file}`);
+  return { file, ...JSON.parse(printed) };
 }
 
 /**
@@ -53,13 +71,13 @@ function tell(error) {
 
 /** @param {string[] | undefined} only */
 function checkGroups(only) {
-  const groups = [...new Set(rows('', '', { tokens: 0, documents: 0 }).map(({ group }) => group))];
+  const groups = [...new Set(rows('', '', { tokens: 0, documents: 0 }).map(({ group }) => group)), OWN];
   const unknown = only?.filter((name) => !groups.includes(name)) ?? [];
   if (unknown.length > 0) throw new Failure(`--only ${unknown.join(',')}: the groups are ${groups.join(', ')}`);
 }
 
-/** @param {Result[]} results */
-function print(results) {
+/** @param {Awaited<ReturnType<typeof measure>>} report */
+function print({ rows: results, own }) {
   const rate = (/** @type {{ name: string, median: number }} */ { name, median }) =>
     `${name} ${median >= 100 ? median.toFixed(0) : median.toPrecision(3)}`;
   const lines = [
@@ -75,4 +93,7 @@ function print(results) {
   console.log();
   for (const line of lines) console.log(line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
   console.log('\nMedians; ratio = this / the other; margins: root mean square of the differences.');
+  for (const { file, kernel_share: share, prefill_tokens_per_second: rate } of own) {
+    console.log(`${file}, natively on one thread: ${rate.toFixed(0)} tokens/s, ${(100 * share).toFixed(0)} % of what its matrix products alone allow`);
+  }
 }

@@ -20,6 +20,7 @@ import { median, spread, texts } from './work.mjs';
  * @property {Side} ours
  * @property {Side} peer
  * @property {number | null} bar
+ * @property {number} [runs] the most, where one takes minutes
  */
 
 /**
