@@ -47,10 +47,9 @@ async function measure(model, types, only, options) {
 
 /**
  * `qwen3-rerank bench` on one thread, which tells how near prefill comes to the kernels' limit.
- * @typedef {{ kernel_share: number, prefill_tokens_per_second: number } & Record<string, unknown>} Own
  * @param {string} file
  * @param {import('./bench/work.mjs').Options} options
- * @returns {Own}
+ * @returns {{ file: string, kernel_share: number, prefill_tokens_per_second: number }}
  */
 function measureOwn(file, { tokens, documents, runs }) {
   step(`kernels alone, ${file}`);
