@@ -168,7 +168,7 @@ macro_rules! kernel {
             const TOKENS: [usize; 2] = $tokens;
             const IN_MEMORY: bool = true;
 
-                        #[inline(always)]
+            #[inline(always)]
             $dots
 
             float_operations!();
@@ -177,7 +177,7 @@ macro_rules! kernel {
                 scratch: &'a mut Scratch,
                 matrix: &'a Matrix,
                 run: Run,
-) -> Panel<'a> {
+            ) -> Panel<'a> {
                 scratch.widen(matrix, run, Self::SIGNED)
             }
 

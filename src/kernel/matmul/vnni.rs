@@ -31,7 +31,7 @@ macro_rules! kernel {
             const TOKENS: [usize; 2] = $tokens;
             const IN_MEMORY: bool = $in_memory;
 
-                        #[inline(always)]
+            #[inline(always)]
             unsafe fn dots<
                 const BITS: usize,
                 const STEPS: usize,
@@ -102,7 +102,7 @@ macro_rules! kernel {
                 scratch: &'a mut Scratch,
                 matrix: &'a Matrix,
                 run: Run,
-) -> Panel<'a> {
+            ) -> Panel<'a> {
                 scratch.widen(matrix, run, Self::SIGNED)
             }
 
