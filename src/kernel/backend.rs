@@ -45,13 +45,13 @@ impl Backend {
         *BEST.get_or_init(Self::find)
     }
 
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(not(target_feature = "relaxed-simd"))]
     fn find() -> Self {
         Self::available().into_iter().next_back().unwrap_or(Self::SCALAR)
     }
 
-    /// A WebAssembly module cannot ask how long an instruction takes, so that several are tried.
-    #[cfg(target_arch = "wasm32")]
+    /// A WebAssembly module cannot ask how long an instruction takes, so that two are tried.
+    #[cfg(target_feature = "relaxed-simd")]
     fn find() -> Self {
         use wasm_bindgen::prelude::*;
         #[wasm_bindgen]
@@ -60,13 +60,12 @@ impl Backend {
             fn now() -> f64;
         }
         match Self::available()[..] {
-            [] | [_] => Self::SCALAR,
-            [_, one] => one,
-            _ => Self::measured(now),
+            [.., neither, dot, short] => super::matmul::fastest(dot, short, neither, now),
+            _ => unreachable!("relaxed SIMD has two backends: bug"),
         }
     }
 
-    /// All that work here; the last is the fastest, as far as can be known without trying.
+    /// All that work here, the faster the later, as far as can be known without trying.
     #[allow(clippy::vec_init_then_push)]
     pub fn available() -> Vec<Self> {
         let mut found = vec![Kind::Scalar];

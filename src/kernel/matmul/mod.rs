@@ -38,7 +38,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
-#[cfg(any(target_arch = "wasm32", test))]
+#[cfg(target_feature = "relaxed-simd")]
 mod probe;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 mod relaxed;
@@ -52,6 +52,8 @@ pub use feed_forward::feed_forward;
 pub use linear::{Linear, multiply};
 use pack::Matrix;
 use panel::Scratch;
+#[cfg(target_feature = "relaxed-simd")]
+pub(super) use probe::fastest;
 use quantize::{Activations, Terms};
 
 /// Rows of the matrix in a panel.

@@ -55,7 +55,7 @@ export function rows(file, type, { tokens, documents }) {
   return [
     prefill('wllama', browser(1), wllama('prefill', 1), { q4_k_m: 6, q8_0: 5.5 }),
     prefill('wllama', browser(2), wllama('prefill', 2)),
-    rerank('wllama', browser(2), wllama('rerank', 2), { q4_k_m: 10 }),
+    { ...rerank('wllama', browser(2), wllama('rerank', 2), { q4_k_m: 10 }), runs: 2 },
     prefill('candle', browser(1), candleWeb),
     rerank('llama', browser(2), llamaCpp('rerank', 2), { q4_k_m: 0.9 }),
     rerank('onnx', browser(2), onnx, { q4_k_m: 2 }),
