@@ -35,10 +35,12 @@ impl Prefixes {
     }
 
     /// Keeps a beginning, instead of those that it begins with and those used longest ago.
+    /// Of one that is too long the first tokens are kept: the instruction's, if not the query's.
     pub fn keep(&self, prefix: Arc<Prefix>) {
-        if prefix.bytes() > MAX_BYTES {
-            return;
-        }
+        let prefix = match prefix.bytes() {
+            0..=MAX_BYTES => prefix,
+            bytes => Arc::new(prefix.first(prefix.ids().len() * MAX_BYTES / bytes)),
+        };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|other| !prefix.ids().starts_with(other.ids()));
         kept.push_front(prefix);
@@ -46,5 +48,37 @@ impl Prefixes {
         while kept.len() > MAX_COUNT || bytes(&kept) > MAX_BYTES {
             kept.pop_back();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A prefix of a model that has one layer, whose keys and values are `width` values a token each.
+    fn prefix(ids: impl Iterator<Item = u32>, width: usize) -> Arc<Prefix> {
+        let ids: Vec<u32> = ids.collect();
+        let values = ids.iter().flat_map(|id| vec![*id as f32; width]).collect::<Vec<_>>();
+        Arc::new(Prefix::new(ids, vec![(values.clone(), values)]))
+    }
+
+    #[test]
+    fn the_longest_common_beginning_is_found() {
+        let prefixes = Prefixes::default();
+        prefixes.keep(prefix(0..4, 2));
+        prefixes.keep(prefix([0, 1, 9].into_iter(), 2));
+        assert_eq!(prefixes.longest(&[0, 1, 2, 8]).tokens, 3);
+        assert_eq!(prefixes.longest(&[0, 1, 9, 9]).tokens, 3);
+        assert_eq!(prefixes.longest(&[7]).tokens, 0);
+    }
+
+    #[test]
+    fn of_a_beginning_beyond_the_limit_the_first_tokens_are_kept() {
+        let prefixes = Prefixes::default();
+        let a_third = MAX_BYTES / size_of::<f32>() / 2 / 3;
+        prefixes.keep(prefix(0..4, a_third));
+        let found = prefixes.longest(&[0, 1, 2, 3]);
+        assert_eq!((found.tokens, found.prefix.ids()), (3, &[0, 1, 2][..]));
+        assert!(found.prefix.bytes() <= MAX_BYTES);
     }
 }

@@ -141,6 +141,12 @@ impl Pass {
 }
 
 impl Prefix {
+    /// Of tokens and, by layer, their keys and values, each `[tokens, kv_heads, head_dim]`.
+    #[cfg(test)]
+    pub fn new(ids: Vec<u32>, layers: Vec<(Vec<f32>, Vec<f32>)>) -> Self {
+        Self { ids, layers }
+    }
+
     /// Its tokens.
     pub fn ids(&self) -> &[u32] {
         &self.ids
@@ -152,6 +158,14 @@ impl Prefix {
             size_of_val(&keys[..]) + size_of_val(&values[..])
         };
         self.layers.iter().map(of).sum()
+    }
+
+    /// A copy of its first tokens.
+    pub fn first(&self, tokens: usize) -> Self {
+        let all = self.ids.len();
+        let part = |values: &Vec<f32>| values[..values.len() / all * tokens].to_vec();
+        let layers = self.layers.iter().map(|(keys, values)| (part(keys), part(values)));
+        Self { ids: self.ids[..tokens].to_vec(), layers: layers.collect() }
     }
 }
 

@@ -17,7 +17,7 @@ await script(async () => {
     throw new Failure(`--build ${values.build}: must be one of ${BUILDS.join(', ')}`);
   }
   const load = {
-    ...(values.threads === undefined ? {} : { threads: count('threads', values.threads, 64) }),
+    ...(values.threads === undefined ? {} : { threads: count('threads', values.threads, 32) }),
     ...(values.build === undefined ? {} : { build: values.build }),
   };
   await answer(options.json, () => measure(model, load, options), print);
@@ -79,7 +79,7 @@ function print(report) {
   const { tokens, documents, spread } = report;
   const lines = {
     model: report.model,
-    backend: `${report.backend}, build ${report.build}, ${report.threads} threads`,
+    backend: `${report.backend}, build ${report.build}, threads: ${report.threads}`,
     load: `${figure(report.load_seconds, spread.load_seconds)} s`,
     prefill: `${figure(report.prefill_tokens_per_second, spread.prefill_tokens_per_second)} tokens/s, a prompt of ${tokens} tokens`,
     rerank: `${figure(report.documents_per_second, spread.documents_per_second)} documents/s, requests of ${documents} × ${tokens} tokens`,

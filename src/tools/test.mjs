@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { RELAXED, WASM, buildNative, buildPackage } from './build.mjs';
 import { assemblePage } from './page.mjs';
 import { Failure, ROOT, run, script, step } from './run.mjs';
-import { ensureBundlers, ensureChromium, ensureLlama, ensurePackages, ensureWasmTools, requireCompilers } from './toolchain.mjs';
+import {
+  ARM, ensureArmTools, ensureBundlers, ensureChromium, ensureLlama, ensurePackages, ensureWasmTools, requireCompilers,
+} from './toolchain.mjs';
 
 /** In the order that finds a fault soonest; later parts use what earlier ones built. */
-const parts = { lint, rust, wasm, browser, peers };
+const parts = { lint, rust, arm, wasm, browser, peers };
 
 /** Parts that run only when asked for. */
 const others = { parity };
@@ -31,7 +33,7 @@ async function lint() {
   await ensureWasmTools();
   step('checking format and lints');
   await run('cargo', ['fmt', '--check']);
-  await run('cargo', ['clippy', '--release', '--all-targets', '--', '-D', 'warnings']);
+  await run('cargo', ['clippy', '--release', '--all-targets', '--features', 'bench', '--', '-D', 'warnings']);
   await run('cargo', ['clippy', '--lib', '--test', 'wasm', ...WASM, '--', '-D', 'warnings']);
   // What the other builds have besides.
   await run('cargo', ['clippy', '--lib', '--features', 'threads', ...WASM, '--', '-D', 'warnings', ...RELAXED.rustc]);
@@ -49,6 +51,18 @@ async function rust() {
 /** Builds the program unless `rust` has: by itself it is built with other features of its dependencies. */
 async function ensureProgram() {
   if (!programIsBuilt) await buildNative();
+}
+
+/** The kernels of 64-bit ARM, emulated; on such a machine `rust` has tested them. */
+async function arm() {
+  if (process.arch === 'arm64') return;
+  if (process.platform !== 'linux') return step('the kernels of 64-bit ARM are tested on Linux alone');
+  await ensureArmTools();
+  step(`testing the kernels for ${ARM.target}`);
+  const variable = `CARGO_TARGET_${ARM.target.toUpperCase().replaceAll('-', '_')}`;
+  await run('cargo', ['test', '--release', '--lib', '--no-default-features', '--features', 'threads', '--target', ARM.target, 'kernel'], {
+    [`${variable}_LINKER`]: ARM.linker, [`${variable}_RUNNER`]: `${ARM.emulator} -cpu max -L ${ARM.root}`,
+  });
 }
 
 /** The core inside WebAssembly, run by Node. */

@@ -14,6 +14,11 @@ const LLAMA_VERSION = '3.22.1';
 const BUNDLERS = 'target/bundlers';
 const BUNDLER_VERSIONS = { vite: '8.3.8', webpack: '5.112.2' };
 
+/** The architecture whose kernels this one has not, emulated. */
+export const ARM = {
+  target: 'aarch64-unknown-linux-gnu', linker: 'aarch64-linux-gnu-gcc', emulator: 'qemu-aarch64', root: '/usr/aarch64-linux-gnu',
+};
+
 /** The browser and its driver, as Debian names them. */
 export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
@@ -75,7 +80,7 @@ export async function ensureBundlers() {
 
 /** Rust's standard library for WebAssembly, and the wasm-bindgen tools that Cargo.lock asks for. */
 export async function ensureWasmTools() {
-  await ensureWasmTarget();
+  await ensureTarget('wasm32-unknown-unknown', ' On Debian: apt-get install libstd-rust-dev-wasm32');
   const version = lockedVersion('wasm-bindgen');
   const installed = output(join(ROOT, TOOLS, 'bin/wasm-bindgen'), ['--version']);
   if (installed?.endsWith(` ${version}`)) return;
@@ -84,14 +89,18 @@ export async function ensureWasmTools() {
   await run('cargo', ['install', 'wasm-bindgen-cli', '--version', version, '--root', TOOLS, '--force', '--quiet']);
 }
 
-async function ensureWasmTarget() {
+/**
+ * @param {string} target
+ * @param {string} [otherwise] what to do where there is no rustup
+ */
+async function ensureTarget(target, otherwise = '') {
   const sysroot = output('rustc', ['--print', 'sysroot']) ?? '';
-  if (existsSync(join(sysroot, 'lib/rustlib/wasm32-unknown-unknown/lib'))) return;
+  if (existsSync(join(sysroot, 'lib/rustlib', target, 'lib'))) return;
   if (output('rustup', ['--version']) === null) {
-    throw new Failure('Rust lacks the target wasm32-unknown-unknown, and there is no rustup to add it. On Debian: apt-get install libstd-rust-dev-wasm32');
+    throw new Failure(`Rust lacks the target ${target}, and there is no rustup to add it.${otherwise}`);
   }
-  step('adding the Rust target wasm32-unknown-unknown');
-  await run('rustup', ['target', 'add', 'wasm32-unknown-unknown']);
+  step(`adding the Rust target ${target}`);
+  await run('rustup', ['target', 'add', target]);
 }
 
 /** The standard library's source: the builds for several threads compile it for shared memory. */
@@ -116,13 +125,33 @@ function lockedVersion(crate) {
 /** Chromium for the browser tests: Debian's, since browsers are not npm packages. */
 export async function ensureChromium() {
   if (existsSync(CHROMIUM)) return;
-  const command = ['apt-get', 'install', '-y', '--no-install-recommends', 'chromium'];
+  if (process.env['CHROMIUM']) throw new Failure(`CHROMIUM=${CHROMIUM}: no such file`);
+  await installForDebian('Chromium', ['chromium'], ', or name another by CHROMIUM=/path npm test');
+}
+
+/** The C library, the linker and the emulator of the other architecture that has kernels of its own. */
+export async function ensureArmTools() {
+  await ensureTarget(ARM.target);
+  const found = [ARM.linker, ARM.emulator].every((name) => output(name, ['--version']) !== null);
+  // The compiler comes without a C library, and another package has an empty folder of it.
+  if (found && existsSync(join(ARM.root, 'lib/crt1.o'))) return;
+  await installForDebian('An emulator of 64-bit ARM', ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross', 'qemu-user']);
+}
+
+/**
+ * Installs Debian's packages as root, or by sudo where that asks nothing.
+ * @param {string} what they are, for the message where that cannot be
+ * @param {string[]} packages
+ * @param {string} [otherwise] what else the user may do
+ */
+async function installForDebian(what, packages, otherwise = '') {
+  const command = ['apt-get', 'install', '-y', '--no-install-recommends', ...packages];
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
   const may = sudo.length === 0 || output('sudo', ['-n', 'true']) !== null;
   if (!may || output('apt-get', ['--version']) === null) {
-    throw new Failure(`Chromium is missing at ${CHROMIUM}. Install it (${command.join(' ')}), or name another by CHROMIUM=/path npm test`);
+    throw new Failure(`${what} is missing. Install it (${command.join(' ')})${otherwise}`);
   }
-  step('installing Chromium');
+  step(`installing ${packages.join(', ')}`);
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   const asRoot = (/** @type {string[]} */ words) => run([...sudo, ...words][0] ?? '', [...sudo, ...words].slice(1), env);
   await asRoot(['apt-get', 'update', '-qq']);

@@ -14,7 +14,7 @@ use crate::margins::Errors;
 /// Bound for f32 files, where both sum the same products in another order.
 const EXACT: f64 = 2e-3;
 /// Bound on the root mean square for quantised files, as a multiple of what rounding
-/// activations costs, which candle does and this crate does not; Q8_0 more coarsely on
+/// activations costs, which both do, each in its own way: candle Q8_0 more coarsely on
 /// processors with VNNI, and the last hidden state once more than was simulated.
 const ROUNDED: f64 = 2.0;
 

@@ -6,7 +6,7 @@ use crate::margins::Errors;
 /// Bound for f32 files, on the root mean square: llama.cpp keeps keys and values in f16.
 const HALF_KEYS: f64 = 1e-2;
 /// Bound for quantised files, as a multiple of what rounding activations costs, which
-/// llama.cpp does and this crate does not.
+/// both do, each in its own way.
 const ROUNDED: f64 = 2.0;
 
 fn compare(model: &Model, recorded: &Llama) -> (Errors, Errors) {

@@ -54,6 +54,7 @@ impl Linear {
     pub fn path(&self) -> &'static str {
         match self.form() {
             Some(form) => dispatch::name(dispatch::kernel(Backend::best(), form)),
+            None if Backend::best() == Backend::SCALAR => "f32 loops",
             None => "f32 vector loops",
         }
     }

@@ -129,6 +129,13 @@ fn sizes(kind: GgmlDType) -> Vec<(usize, usize, usize)> {
     sizes
 }
 
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn the_processor_has_neon_dot_products() {
+    // Without them the tests below would pass on the reference alone.
+    assert!(Backend::available().iter().any(|backend| backend.name() == "NEON dot products"));
+}
+
 #[test]
 fn all_equal_the_formula_and_the_reference_to_the_bit() {
     for kind in TYPES {

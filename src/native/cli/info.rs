@@ -69,7 +69,8 @@ fn table(info: &ModelInfo, runs_on: &Diagnostics) -> Vec<(&'static str, String)>
         ("prompt", "its control tokens, yes and no are single tokens".to_string()),
     ];
     let threads = runs_on.threads;
-    lines.push(("runs on", format!("{}, {threads} threads", runs_on.backend)));
+    let plural = if threads == 1 { "" } else { "s" };
+    lines.push(("runs on", format!("{}, {threads} thread{plural}", runs_on.backend)));
     let paths = runs_on.paths.iter().map(|(name, path)| ("", format!("{name} by {path}")));
     lines.extend(paths);
     lines.extend(info.warnings.iter().map(|warning| ("warning", warning.clone())));

@@ -1,11 +1,11 @@
 /** candle-transformers, natively and in Chromium: the crate of benches/candle. */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ROOT, run, step } from '../run.mjs';
 import { ensureWasmTools } from '../toolchain.mjs';
 import { openInChromium, peakOf } from './chromium.mjs';
+import { ended } from './contender.mjs';
 import { FOLDER } from './work.mjs';
 
 /** @typedef {import('./contender.mjs').Contender} Contender */
@@ -45,7 +45,7 @@ export async function candleNatively(file, { threads }) {
     peakBytes: async () => peakOf(child.pid ?? 0),
     close: async () => {
       child.stdin.end();
-      await once(child, 'exit');
+      await ended(child);
     },
   };
 }

@@ -41,6 +41,7 @@ export async function compare(file, row, runs) {
       name: row.name,
       unit: row.verb === 'prefill' ? 'tokens/s' : 'documents/s',
       tokens: row.tokens,
+      runs,
       ours: mine,
       peer: others,
       ratio: mine.median / others.median,
@@ -48,7 +49,7 @@ export async function compare(file, row, runs) {
       difference: difference(ours.scores, peer.scores),
     };
   } finally {
-    for (const side of sides) await side.close();
+    await Promise.allSettled(sides.map((side) => side.close()));
   }
 }
 

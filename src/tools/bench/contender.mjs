@@ -25,6 +25,14 @@ import { PROGRAM } from './work.mjs';
  */
 
 /**
+ * Waits for the end of a process, which may have come already.
+ * @param {import('node:child_process').ChildProcess} child
+ */
+export async function ended(child) {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+/**
  * This project's package in Chromium.
  * @param {string} file
  * @param {{ threads?: number, build?: string }} options
@@ -65,7 +73,7 @@ export async function oursNatively(file, { threads }) {
     peakBytes: async () => peakOf(server.pid ?? 0),
     close: async () => {
       server.kill();
-      await once(server, 'exit');
+      await ended(server);
     },
   };
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { ensureLlama } from '../toolchain.mjs';
 import { peakOf } from './chromium.mjs';
+import { ended } from './contender.mjs';
 
 /** @typedef {import('./work.mjs').Request} Request */
 /** @typedef {import('./contender.mjs').Timing} Timing */
@@ -20,8 +21,8 @@ export async function llama(file, options) {
   const child = fork(fileURLToPath(import.meta.url), [file, JSON.stringify(options)]);
   /** @returns {Promise<any>} */
   const reply = async () => {
-    const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`llama.cpp's process ended with ${code}`)));
-    const [message] = await Promise.race([once(child, 'message'), ended]);
+    const failed = once(child, 'exit').then(([code]) => Promise.reject(new Error(`llama.cpp's process ended with ${code}`)));
+    const [message] = await Promise.race([once(child, 'message'), failed]);
     return message;
   };
   const ask = (/** @type {Request} */ request) => {
@@ -35,9 +36,8 @@ export async function llama(file, options) {
     rerank: ask,
     peakBytes: async () => peakOf(child.pid ?? 0),
     close: async () => {
-      const gone = once(child, 'exit');
-      child.disconnect();
-      await gone;
+      if (child.connected) child.disconnect();
+      await ended(child);
     },
   };
 }

@@ -1,7 +1,7 @@
 /** The files and texts that benchmarks run on, and what is made of their times. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { buildNative, buildPackage } from '../build.mjs';
 import { Failure, ROOT, output, run, step } from '../run.mjs';
 import { ensureChromium } from '../toolchain.mjs';
@@ -94,12 +94,13 @@ export async function prepare() {
 }
 
 /**
- * A model file, by a path from the repository's root.
+ * The whole path of a model file that is named from the caller's folder, or else from the repository's root.
  * @param {string} file
  */
 export function requireModel(file) {
-  if (!existsSync(join(ROOT, file)) && !existsSync(file)) throw new Failure(`--model ${file}: no such file`);
-  return file;
+  const found = [resolve(file), join(ROOT, file)].find((path) => existsSync(path));
+  if (found === undefined) throw new Failure(`--model ${file}: no such file`);
+  return found;
 }
 
 /**
