@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer
 
 from model import Batch, Group
-from prompt import SUFFIX, shared
+from prompt import QUERY_END, SUFFIX, shared
 from sources import WORK
 
 
@@ -26,12 +26,12 @@ class Prompts:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def query(self, text: str) -> list[int]:
-        return self.encode(f" {text}\n<Document>:")
+        return self.encode(f" {text}{QUERY_END}")
 
     def document(self, text: str) -> list[int]:
         return self.encode(f" {text}")
 
-    def batch(self, queries: list, documents: list[list], groups: int = 6) -> tuple[Batch, np.ndarray]:
+    def batch(self, queries: list, documents: list[list], groups: int = 9) -> tuple[Batch, np.ndarray]:
         """A batch of queries and each one's documents, as ids; and for every score its (query, document) row."""
         lengths = torch.tensor([len(query) for query in queries])
         asked = torch.zeros(len(queries), int(lengths.max()), dtype=torch.long)
@@ -40,7 +40,11 @@ class Prompts:
         flat = [(row, place, len(ids)) for row, own in enumerate(documents) for place, ids in enumerate(own)]
         flat.sort(key=lambda entry: entry[2])
         made, order = [], []
-        for part in np.array_split(np.arange(len(flat)), min(groups, len(flat))):
+        # As many tokens in each group, so that long documents, which differ most, are padded least.
+        ends = np.cumsum([n for _, _, n in flat])
+        for part in np.split(np.arange(len(flat)), np.searchsorted(ends, ends[-1] * np.arange(1, groups) / groups)):
+            if len(part) == 0:
+                continue
             members = [flat[index] for index in part]
             length = torch.tensor([min(n, self.longest) + len(self.suffix) for _, _, n in members])
             ids = torch.zeros(len(members), int(length.max()), dtype=torch.long)

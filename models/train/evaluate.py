@@ -1,4 +1,4 @@
-"""Step 6, evaluate: MRR@10 and nDCG@10 of BM25's top k, reranked by everything there is to compare with.
+"""Step 7, evaluate: MRR@10 and nDCG@10 of BM25's top k, reranked by everything there is to compare with.
 
     python models/train/evaluate.py --set xquad --top 15              # the trained checkpoint
     python models/train/evaluate.py --set xquad --top 15 --state start.pt
@@ -18,7 +18,9 @@ import corpora
 from batches import Prompts
 from model import Reranker
 from sources import WORK
+from start import IDF
 from teacher import Bm25, embed, minilm
+from vectors import SEMANTIC
 
 
 def load(name: str):
@@ -75,13 +77,13 @@ def model_scores(model, prompts, passages, queries, candidates) -> np.ndarray:
 
 def maxsim(weights: torch.Tensor, prompts, passages, queries, candidates) -> np.ndarray:
     """Static MaxSim: each query token's best cosine with a document token, weighted by its IDF."""
-    unit = torch.nn.functional.normalize(weights[:, :224], dim=1)
+    unit = torch.nn.functional.normalize(weights[:, :SEMANTIC], dim=1)
     scores = np.zeros(candidates.shape, np.float32)
     for row, query in enumerate(queries):
         asked = torch.tensor(prompts.encode(f" {query}"))
         for place, passage in enumerate(candidates[row]):
             best = (unit[asked] @ unit[torch.tensor(prompts.document(passages[passage]))].T).max(dim=1).values
-            scores[row, place] = (best * weights[asked, 225]).sum()
+            scores[row, place] = (best * weights[asked, IDF]).sum()
     return scores
 
 

@@ -1,4 +1,4 @@
-"""Step 7, export: the trained model as a checkpoint folder of transformers, and as the GGUF of this repository.
+"""Step 8, export: the trained model as a checkpoint folder of transformers, and as the GGUF of this repository.
 
     python models/train/export.py                                   # folder target/train/qwen3-rerank-nano
     cargo run --release --no-default-features --features native -- quantize \\
@@ -39,7 +39,7 @@ def final_vectors(model: Reranker, prompts: Prompts, pairs: list[tuple[str, str]
 
 
 def calibration_pairs(count: int, seed: int = 0):
-    """(pairs, labels, weights): known answers; BM25's other candidates; random passages."""
+    """(pairs, labels): known answers; BM25's other candidates; random passages."""
     chance = np.random.default_rng(seed)
     passages, queries, relevant = evaluate.load("dev")
     candidates = Bm25(passages).nearest(queries, 10)

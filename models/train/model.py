@@ -21,7 +21,7 @@ CONFIG = {
     "num_key_value_heads": 2,
     "head_dim": 128,
     "rms_norm_eps": 1e-6,
-    "rope_theta": 1e6,
+    "rope_theta": 1e12,  # so that most of a head is for what a token says, not where it stands
     "vocab_size": 24_064,
 }
 
@@ -82,12 +82,15 @@ class Layer(nn.Module):
             {"gate_proj": linear(h, inner), "up_proj": linear(h, inner), "down_proj": linear(inner, h)}
         )
 
-    def forward(self, x, cos, sin, attend):
+    def forward(self, x, cos, sin, attend, rows=slice(None)):
+        """`rows` are the tokens whose output is wanted, and whose attention `attend` computes."""
         at, n = self.self_attn, x.shape[0]
         y = self.input_layernorm(x)
-        q = rotate(at["q_norm"](at["q_proj"](y).view(n, self.heads, self.d)), cos, sin)
         k = rotate(at["k_norm"](at["k_proj"](y).view(n, self.kv, self.d)), cos, sin)
         v = at["v_proj"](y).view(n, self.kv, self.d)
+        x, y = x[rows], y[rows]
+        n = x.shape[0]
+        q = rotate(at["q_norm"](at["q_proj"](y).view(n, self.heads, self.d)), cos[rows], sin[rows])
         x = x + at["o_proj"](attend(q.to(v.dtype), k.to(v.dtype), v).reshape(n, -1))
         y = self.post_attention_layernorm(x)
         return x + self.mlp["down_proj"](F.silu(self.mlp["gate_proj"](y)) * self.mlp["up_proj"](y))
@@ -111,17 +114,20 @@ class Reranker(nn.Module):
 
     def vectors(self, batch: Batch) -> list[torch.Tensor]:
         """What the head reads: each group's normed last tokens, (n, hidden) f32 each."""
+        return self.states(batch)[0]
+
+    def states(self, batch: Batch) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """What the head reads; and what the token `<Document` of each query, and each group's last tokens, hold before
+        the last layer: the means that it compares. (n, hidden) f32 each."""
         layout = Layout(batch, self.config)
         x = self.embed_tokens(layout.ids)
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             x = layer(x, layout.cos, layout.sin, layout.attend)
-        _, _, *documents = x.split(layout.sizes)
-        found = []
-        for group, tokens in zip(batch.groups, documents, strict=True):
-            n = len(group.ids)
-            last = tokens.view(n, -1, tokens.shape[-1])[torch.arange(n), group.length - 1]
-            found.append(self.norm(last.float()))
-        return found
+        counts = [len(group.ids) for group in batch.groups]
+        means = [x[layout.asked].float(), *x[layout.ends].float().split(counts)]
+        # The head reads the last tokens alone.
+        x = self.layers[-1](x, layout.cos, layout.sin, layout.attend_ends, layout.ends)
+        return [self.norm(tokens.float()) for tokens in x.split(counts)], means
 
 
 class Layout:
@@ -157,40 +163,56 @@ class Layout:
             self.masks.append(torch.cat([before, (torch.ones(t, t).tril() > 0).expand(n, t, t)], dim=-1)[:, None])
         self.masks = [torch.zeros(mask.shape).masked_fill(~mask, -30_000.0) for mask in self.masks]
 
+        starts = [sum(self.sizes[:index]) for index in range(len(self.sizes))]
+        # The tokens `<Document`, and each document's last.
+        self.asked = starts[1] + torch.arange(count) * q + batch.lengths - 2
+        places = zip(starts[2:], batch.groups, strict=True)
+        self.ends = torch.cat([start + torch.arange(len(g.ids)) * g.ids.shape[1] + g.length - 1 for start, g in places])
+
     def attend(self, q, k, v):
         """Attention of every part over what stands before it. (tokens, heads, d) each."""
-        parts = [tensor.split(self.sizes) for tensor in (q, k, v)]
-        out = []
-        before = [x[0][None] for x in parts[1:]]  # keys and values of the prefix
-        for index, mask in enumerate(self.masks):
-            own_q, own_k, own_v = [x[index] for x in parts]
-            if index == 0:
-                shape, own = (1, self.p), [own_k[None], own_v[None]]
-            elif index == 1:
-                shape = (self.count, self.q)
-                asked = [x.view(*shape, self.kv, self.d) for x in (own_k, own_v)]
-                own = [
-                    torch.cat([b.expand(self.count, -1, -1, -1), x], dim=1) for b, x in zip(before, asked, strict=True)
-                ]
-            else:
-                group = self.batch.groups[index - 2]
-                shape = tuple(group.ids.shape)
-                own = [
-                    torch.cat([b.expand(shape[0], -1, -1, -1), a[group.query], x.view(*shape, self.kv, self.d)], dim=1)
-                    for b, a, x in zip(before, asked, (own_k, own_v), strict=True)
-                ]
-            # The query heads of one key head stand below each other: (n kv, repeat t, d). Thrice as fast on CPUs as
-            # scaled_dot_product_attention with its backward pass.
-            n, t = shape
-            keys, values = [x.transpose(1, 2).reshape(n * self.kv, -1, self.d) for x in own]
-            rows = (
-                own_q.view(n, t, self.kv, self.repeat, self.d).permute(0, 2, 3, 1, 4).reshape(n * self.kv, -1, self.d)
-            )
-            bias = mask.to(rows.dtype)[:, :, None].expand(n, self.kv, self.repeat, t, -1).reshape(*rows.shape[:2], -1)
-            weights = torch.baddbmm(bias, rows, keys.transpose(1, 2), alpha=self.d**-0.5).softmax(-1)
-            found = torch.bmm(weights, values).view(n, self.kv, self.repeat, t, self.d)
-            out.append(found.permute(0, 3, 1, 2, 4).reshape(n * t, -1, self.d))
-        return torch.cat(out)
+        parts = zip(q.split(self.sizes), self.seen(k, v), self.masks, strict=True)
+        return torch.cat([self.weigh(own, *seen, mask) for own, seen, mask in parts])
+
+    def attend_ends(self, q, k, v):
+        """The same of the documents' last tokens alone: q is (documents, heads, d)."""
+        own = q.split([len(group.ids) for group in self.batch.groups])
+        last = [
+            mask[torch.arange(len(group.ids)), :, group.length - 1][:, :, None]
+            for mask, group in zip(self.masks[2:], self.batch.groups, strict=True)
+        ]
+        parts = zip(own, list(self.seen(k, v))[2:], last, strict=True)
+        return torch.cat([self.weigh(own, *seen, mask) for own, seen, mask in parts])
+
+    def seen(self, k, v):
+        """Keys and values that each part sees: (n, tokens, heads, d) each."""
+        parts = list(zip(k.split(self.sizes), v.split(self.sizes), strict=True))
+        prefix = [x[None] for x in parts[0]]
+        yield prefix
+        asked = [x.view(self.count, self.q, self.kv, self.d) for x in parts[1]]
+        before = [x.expand(self.count, -1, -1, -1) for x in prefix]
+        yield [torch.cat(both, dim=1) for both in zip(before, asked, strict=True)]
+        for group, own in zip(self.batch.groups, parts[2:], strict=True):
+            n = len(group.ids)
+            whole = zip(prefix, asked, own, strict=True)
+            yield [
+                torch.cat([b.expand(n, -1, -1, -1), a[group.query], x.view(n, -1, self.kv, self.d)], dim=1)
+                for b, a, x in whole
+            ]
+
+    def weigh(self, q, k, v, mask):
+        """Attention of n · t queries over n rows of keys and values."""
+        # The query heads of one key head stand below each other: (n kv, repeat t, d). Thrice as fast on CPUs as
+        # scaled_dot_product_attention with its backward pass.
+        n = len(k)
+        keys, values = [x.transpose(1, 2).reshape(n * self.kv, -1, self.d) for x in (k, v)]
+        rows = q.view(n, -1, self.kv, self.repeat, self.d).permute(0, 2, 3, 1, 4)
+        t = rows.shape[3]
+        rows = rows.reshape(n * self.kv, -1, self.d)
+        bias = mask.to(rows.dtype)[:, :, None].expand(n, self.kv, self.repeat, t, -1).reshape(*rows.shape[:2], -1)
+        weights = torch.baddbmm(bias, rows, keys.transpose(1, 2), alpha=self.d**-0.5).softmax(-1)
+        found = torch.bmm(weights, values).view(n, self.kv, self.repeat, t, self.d)
+        return found.permute(0, 3, 1, 2, 4).reshape(n * t, -1, self.d)
 
 
 def checkpoint(model: Reranker, yes: int, no: int) -> dict[str, torch.Tensor]:

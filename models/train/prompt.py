@@ -5,6 +5,7 @@ PREFIX = (
     'provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n'
 )
 SUFFIX = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+QUERY_END = "\n<Document>:"
 INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
 
 
@@ -15,4 +16,4 @@ def shared(instruction: str = INSTRUCTION) -> str:
 
 def head(instruction: str, query: str) -> str:
     """All of a prompt before the document."""
-    return f"{shared(instruction)} {query}\n<Document>:"
+    return f"{shared(instruction)} {query}{QUERY_END}"

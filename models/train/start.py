@@ -1,16 +1,18 @@
-"""Step 4, start: a model whose weights are set, not drawn, to BM25 with soft matches, before any training.
+"""Step 5, start: a model whose weights are set, not drawn, to BM25 with soft matches plus the likeness of two means.
 
-Token vectors are MiniLM's vectors of the tokens' strings, reduced to 224 dimensions by PCA. The strongest 132 of them
-are mixed and split into two views of one length for every token, which the layers compare by. The other 32 dimensions
-hold a constant, the token's IDF, flags for the prompt's markers, and what the layers work out:
+Token vectors are those of vectors.py: directions of MiniLM's space. Two views of them, of one length for every token,
+are what the layers compare by. The other 32 dimensions hold a constant, the token's IDF and its weight in a mean, flags
+for the prompt's markers, and what the layers work out:
 
     layer 1  which part of the prompt a token stands in (attends to the markers `Query` and `Document`)
-    layer 2  nothing yet
+    layer 2  nothing yet: training makes words of tokens here
     layer 3  each document token attends to the query tokens that it resembles, or to a sink if none does:
              the IDF of what it matched
     layer 4  each document token attends to its like before it: how many, so that repeats count less (BM25's
-             saturation), by a gate in the feed-forward part
-    layer 5  the last token adds up what was matched, over the document's length (BM25's length normalisation)
+             saturation), by a gate in the feed-forward part. The token `<Document` gathers the weighted mean of the
+             query's token vectors, the last token that of the document's
+    layer 5  the last token adds up what was matched, over the document's length (BM25's length normalisation), and
+             compares the two means: two sigmoids of their likeness
 
 Everything else is small noise, and training moves all of it.
 
@@ -22,57 +24,39 @@ import math
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 
 from batches import Prompts
 from model import CONFIG, Reranker
+from prompt import QUERY_END
 from sources import WORK
-from teacher import embed, minilm
+from vectors import SEMANTIC, VIEW, token_strings
 
-SEMANTIC = 224
-VIEW = 66
+# Rotary pairs from 14 on turn by less than 0.4 over 150 tokens: the comparisons use those, but for the last five, which
+# are for flags.
+CONTENT = [*range(14, 59), *range(14 + 64, 59 + 64)]
+FLAG, PLAIN, SINK = 63, 127, 62
+ASKED, TOLD, HEAVY = 61, 125, 60
 NORM = 9.9  # of each view of a token
-CONSTANT, IDF, DOCUMENT, QUERY, FIRST = 224, 225, 226, 227, 228
+CONSTANT, IDF, DOCUMENT, QUERY, FIRST, LAST, WEIGHT = 224, 225, 226, 227, 228, 229, 230
 IN_QUERY, IN_DOCUMENT = 232, 233
 MATCHED, SEEN, FOUND, SUM = 236, 240, 244, 248  # four heads each; SEEN two
-QUERY_IDF = 252
-# Rotary pairs from 28 on turn by less than 0.4 over 150 tokens: the match uses those. The last three hardly turn.
-CONTENT = [*range(28, 61), *range(28 + 64, 61 + 64)]
-FLAG, PLAIN, SINK = 63, 127, 62
-
-
-def token_strings(description: dict) -> list[str]:
-    """Each token as the text it stands for; '' for bytes that are none and for control tokens."""
-    tokenizer = Tokenizer.from_str(json.dumps(description))
-    size = len(description["model"]["vocab"]) + len(description["added_tokens"])
-    return [tokenizer.decode([index]).strip().replace("\N{REPLACEMENT CHARACTER}", "") for index in range(size)]
+LIKENESS = 252  # two heads
+# A token that resembles another by more than about this share of a like one's logit beats the sink.
+MATCH_THRESHOLDS = (10.9, 9.2)
+LIKENESS_THRESHOLDS = (1.2, 1.9)
+MEAN = 3.0  # what a mean is multiplied by
 
 
 def idf(count: int) -> np.ndarray:
     """BM25's IDF of every token over the passages, the rarest 1."""
     ids = np.load(WORK / "ids.npz")
-    flat, starts = ids["passage_ids"], ids["passage_starts"]
+    flat, starts = ids["passages_ids"], ids["passages_starts"]
     passage = np.repeat(np.arange(len(starts) - 1, dtype=np.int64), np.diff(starts))
     pairs = np.unique(passage * count + flat)
     df = np.bincount(pairs % count, minlength=count)
     n = len(starts) - 1
     value = np.log(1 + (n - df + 0.5) / (df + 0.5))
     return np.where(df > 0, value / np.log(1 + (n - 0.5) / 1.5), 0.5).astype(np.float32)
-
-
-def vectors(strings: list[str]) -> np.ndarray:
-    """MiniLM's vectors of the strings, centred, by PCA to 224 dimensions: two views of length 1, and the rest."""
-    tokenizer, model = minilm()
-    raw = embed(strings, tokenizer, model).astype(np.float32)
-    raw -= raw.mean(axis=0)
-    _, axes = np.linalg.eigh(raw.T @ raw)
-    reduced = raw @ axes[:, ::-1][:, :SEMANTIC]
-    basis, _ = np.linalg.qr(np.random.default_rng(1).standard_normal((2 * VIEW, 2 * VIEW)))
-    parts = np.split(reduced[:, : 2 * VIEW] @ basis, 2, axis=1) + [reduced[:, 2 * VIEW :]]
-    lengths = [np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-6) for part in parts[:2]]
-    return np.concatenate(
-        [parts[0] / lengths[0], parts[1] / lengths[1], parts[2] / (lengths[0] + lengths[1]) * 2], axis=1
-    )
 
 
 def gain(layer, value: float):
@@ -82,10 +66,15 @@ def gain(layer, value: float):
         layer.self_attn[name].weight.fill_(math.sqrt(value / math.sqrt(size)))
 
 
-def rows(layer, name: str, head: int) -> torch.Tensor:
-    """One head's rows of a projection; they start at zero with a little noise."""
+def layer_rows(layer, name: str, head: int) -> torch.Tensor:
+    """One head's rows of a projection."""
     size = layer.self_attn["q_norm"].weight.numel()
-    part = layer.self_attn[name].weight[head * size : (head + 1) * size]
+    return layer.self_attn[name].weight[head * size : (head + 1) * size]
+
+
+def rows(layer, name: str, head: int) -> torch.Tensor:
+    """One head's rows of a projection, set to a little noise."""
+    part = layer_rows(layer, name, head)
     part.normal_(0, 0.005)
     if name == "v_proj":  # the values that are passed on by design, without noise
         part[:4].zero_()
@@ -110,73 +99,122 @@ def compile_start(model: Reranker, table: torch.Tensor):
                 if last:  # noise stays out of the dimensions with a meaning
                     weight[SEMANTIC:].zero_()
     segment, _, match, count, collect = model.layers
+    model.answers.zero_()
+    compile_segments(segment)
+    compile_match(match)
+    compile_count(count)
+    compile_gather(count)
+    compile_collect(collect, model.answers)
+    compile_likeness(collect, model.answers)
 
-    gain(segment, 45)
-    q, k, v = (rows(segment, name, 0) for name in ["q_proj", "k_proj", "v_proj"])
+
+def compile_segments(layer):
+    """Layer 1: each token learns which marker it stands behind."""
+    gain(layer, 45)
+    q, k, v = (rows(layer, name, 0) for name in ["q_proj", "k_proj", "v_proj"])
     q[FLAG, CONSTANT] = 1
     k[PLAIN, CONSTANT], k[FLAG, DOCUMENT], k[FLAG, QUERY], k[FLAG, FIRST] = 1, 3, 0.5, 0.25
     v[0, DOCUMENT], v[1, QUERY] = 1, 1
-    write(segment, 0, 0, IN_DOCUMENT, 0.6)
-    write(segment, 0, 1, IN_QUERY, 0.6)
+    write(layer, 0, 0, IN_DOCUMENT, 0.343)
+    write(layer, 0, 1, IN_QUERY, 0.343)
 
-    gain(match, 80)
-    gain(count, 50)
+
+def compile_pair(layer, pair: int, segment: int, thresholds: tuple[float, float]):
+    """Two heads that compare view `pair` of a token with the tokens of one segment before it, or attend to a sink."""
+    view = torch.eye(SEMANTIC)[pair * VIEW : (pair + 1) * VIEW]
+    k = rows(layer, "k_proj", pair)
+    k[CONTENT, :SEMANTIC] = view
+    k[FLAG, segment], k[PLAIN, CONSTANT], k[SINK, QUERY] = 1.9, 1.7, 8
+    for place, threshold in enumerate(thresholds):
+        q = rows(layer, "q_proj", 2 * pair + place)
+        q[CONTENT, :SEMANTIC] = view
+        q[FLAG, CONSTANT], q[SINK, CONSTANT] = 2, threshold / 5
+        q[SINK, DOCUMENT] = q[SINK, LAST] = 8  # means match nothing
+
+
+def compile_match(layer):
+    """Layer 3: the IDF of what a token matches."""
+    gain(layer, 80)
     for pair in range(2):
-        view = torch.eye(SEMANTIC)[pair * VIEW : (pair + 1) * VIEW]
-        for layer, segment_flag in [(match, IN_QUERY), (count, IN_DOCUMENT)]:
-            k, v = rows(layer, "k_proj", pair), rows(layer, "v_proj", pair)
-            k[CONTENT, :SEMANTIC] = view
-            k[FLAG, segment_flag], k[PLAIN, CONSTANT], k[SINK, QUERY] = 1.9, 1.7, 8
-            # A token that resembles the other by a cosine of c beats the sink where 5.9 c + 6 > 0.98 threshold.
-            thresholds = (10.9, 9.2) if layer is match else (11.9, 11.9)
-            for place, threshold in enumerate(thresholds):
-                head = 2 * pair + place
-                q = rows(layer, "q_proj", head)
-                q[CONTENT, :SEMANTIC] = view
-                q[FLAG, CONSTANT], q[SINK, CONSTANT] = 2, threshold / 5
-                if layer is match:
-                    v[0, IDF] = 1
-                    write(layer, head, 0, MATCHED + head, 1)
-                elif place == 0:
-                    v[0, IN_DOCUMENT] = 0.94
-                    write(layer, head, 0, SEEN + pair, 1)
-            for unit in (2 * pair, 2 * pair + 1) if layer is count else ():
-                mlp = layer.mlp
-                mlp["gate_proj"].weight[unit].zero_()
-                mlp["up_proj"].weight[unit].zero_()
-                mlp["gate_proj"].weight[unit, CONSTANT], mlp["gate_proj"].weight[unit, SEEN + pair] = 1.68, -2
-                mlp["up_proj"].weight[unit, MATCHED + unit] = 1
-                mlp["down_proj"].weight[FOUND + unit, unit] = 0.3
+        compile_pair(layer, pair, IN_QUERY, MATCH_THRESHOLDS)
+        rows(layer, "v_proj", pair)[0, IDF] = 1
+        for head in (2 * pair, 2 * pair + 1):
+            write(layer, head, 0, MATCHED + head, 1)
 
-    gain(collect, 45)
-    for pair, (flag, first) in enumerate([(IN_DOCUMENT, 0.656), (IN_QUERY, 0.62)]):
-        q = rows(collect, "q_proj", 2 * pair)
-        k, v = rows(collect, "k_proj", pair), rows(collect, "v_proj", pair)
-        q[FLAG, CONSTANT] = 1
-        k[PLAIN, CONSTANT], k[FLAG, flag], k[FLAG, FIRST] = 1, 1, first
-        if pair == 0:
-            for head in range(4):
-                v[head, FOUND + head] = 1
-                write(collect, 0, head, SUM + head, 60)
-        else:
-            v[0, IDF] = 1
-            write(collect, 2, 0, QUERY_IDF, 3)
-    model.answers.zero_()
-    model.answers[1, SUM : SUM + 4] = 8
-    model.answers[1, QUERY_IDF] = -0.5
+
+def compile_count(layer):
+    """Layer 4: matches, each the less the more of its like came before it."""
+    gain(layer, 50)
+    mlp = layer.mlp
+    for pair in range(2):
+        compile_pair(layer, pair, IN_DOCUMENT, (11.9, 11.9))
+        rows(layer, "v_proj", pair)[0, IN_DOCUMENT] = 0.94
+        write(layer, 2 * pair, 0, SEEN + pair, 1)
+        for unit in (2 * pair, 2 * pair + 1):
+            mlp["gate_proj"].weight[unit].zero_()
+            mlp["up_proj"].weight[unit].zero_()
+            mlp["gate_proj"].weight[unit, CONSTANT], mlp["gate_proj"].weight[unit, SEEN + pair] = 1.68, -2
+            mlp["gate_proj"].weight[unit, FIRST] = -5  # the sinks of layer 5 hold nothing
+            mlp["up_proj"].weight[unit, MATCHED + unit] = 1
+            mlp["down_proj"].weight[FOUND + unit, unit] = 0.3
+
+
+def compile_gather(layer):
+    """Layer 4's other two heads: half of the query's mean each to `<Document`, half of the document's to the end."""
+    size = layer.self_attn["q_norm"].weight.numel()
+    start = 0
+    for pair in range(2):
+        head = 2 * pair + 1
+        k, v, q = layer_rows(layer, "k_proj", pair), layer_rows(layer, "v_proj", pair), rows(layer, "q_proj", head)
+        k[ASKED, IN_QUERY], k[TOLD, IN_DOCUMENT], k[HEAVY, WEIGHT] = 1.5, 1.5, 0.55
+        q[ASKED, DOCUMENT], q[TOLD, LAST], q[HEAVY, CONSTANT] = 3, 3, 4
+        q[SINK, CONSTANT], q[SINK, DOCUMENT], q[SINK, LAST] = 8, -4, -4  # others gather nothing
+        # The first value is the count's.
+        for place, dimension in enumerate(range(start, min(start + size - 1, SEMANTIC)), start=1):
+            v[place, dimension] = 1
+            write(layer, head, place, dimension, MEAN)
+        start += size - 1
+
+
+def compile_collect(layer, answers):
+    """Layer 5: the mean of what was found, over the document and a sink."""
+    gain(layer, 45)
+    q, k, v = (rows(layer, name, 0) for name in ["q_proj", "k_proj", "v_proj"])
+    q[FLAG, CONSTANT] = 1
+    k[PLAIN, CONSTANT], k[FLAG, IN_DOCUMENT], k[FLAG, FIRST] = 1, 1, 0.22
+    for head in range(4):
+        v[head, FOUND + head] = 1
+        write(layer, 0, head, SUM + head, 15)
+    answers[1, SUM : SUM + 4] = 2
+    answers[1, CONSTANT] = -1.8  # so that most documents score low
+
+
+def compile_likeness(layer, answers):
+    """Layer 5's other heads: the last token's mean against that of `<Document`, in the strongest directions."""
+    strongest = torch.eye(SEMANTIC)[[*range(VIEW // 2), *range(VIEW, VIEW + VIEW // 2)]]
+    k, v = rows(layer, "k_proj", 1), rows(layer, "v_proj", 1)
+    k[CONTENT, :SEMANTIC], k[FLAG, DOCUMENT], k[SINK, FIRST] = strongest, 1.5, 3
+    v[0, DOCUMENT] = 1
+    for place, threshold in enumerate(LIKENESS_THRESHOLDS):
+        q = rows(layer, "q_proj", 2 + place)
+        q[CONTENT, :SEMANTIC], q[FLAG, CONSTANT], q[SINK, CONSTANT] = strongest, 2, threshold
+        write(layer, 2 + place, 0, LIKENESS + place, 0.3)
+    answers[1, LIKENESS : LIKENESS + 2] = 5
 
 
 def table(description: dict) -> torch.Tensor:
     """The embedding: semantic part, constant, IDF, flags of the prompt's markers."""
     strings = token_strings(description)
     weights = np.zeros((len(strings), CONFIG["hidden_size"]), np.float32)
-    weights[:, :SEMANTIC] = vectors(strings) * NORM
+    learned = np.load(WORK / "vectors.npz")
+    weights[:, :SEMANTIC] = learned["directions"] * NORM
+    weights[:, WEIGHT] = learned["weights"]
     weights[:, CONSTANT] = 5
     weights[:, IDF] = 5 * idf(len(strings))
     prompts = Prompts()
-    # The prompt's own tokens and punctuation are nothing to match.
-    for index in [*prompts.suffix, *prompts.query("")]:
-        weights[index, IDF] = 0
+    # The prompt's own tokens and punctuation are nothing to match, nor to gather.
+    for index in [*prompts.suffix, *prompts.encode(QUERY_END)]:
+        weights[index, IDF], weights[index, WEIGHT] = 0, -5
     for index, text in enumerate(strings):
         if not any(letter.isalnum() for letter in text):
             weights[index, IDF] = min(weights[index, IDF], 0.2)
@@ -185,6 +223,10 @@ def table(description: dict) -> torch.Tensor:
         weights[index, flag] = 10
         weights[index, IDF] = 0
     weights[prompts.prefix[0], FIRST] = 10
+    weights[prompts.suffix[-1], LAST] = 10
+    # These hold means, or nothing.
+    marked = (weights[:, [DOCUMENT, QUERY, FIRST, LAST]] > 0).any(axis=1)
+    weights[marked, :SEMANTIC] = 0
     return torch.from_numpy(weights)
 
 

@@ -1,8 +1,8 @@
 """Step 2, teacher: all-MiniLM-L6-v2 embeddings of all texts, and each query's candidates with their two signals.
 
-Writes passages.npy and queries.npy (unit vectors, float16) and candidates.npz: for every query the ids of BM25's and
-the embeddings' nearest passages, and BM25's score of each as a share of what the query could reach. Resumable: vectors
-are kept as they are made.
+Writes passages.npy, queries.npy and phrases.npy (unit vectors, float16) and candidates.npz: for every query the ids of
+BM25's and the embeddings' nearest passages, and BM25's score of each as a share of what the query could reach.
+Resumable: vectors are kept as they are made.
 
     python models/train/teacher.py
 """
@@ -72,7 +72,9 @@ def embed_kept(texts: list[str], tokenizer, model) -> np.ndarray:
     for start in range(0, len(todo), PART):
         own = todo[start : start + PART]
         made = embed([missing[key] for key in own], tokenizer, model)
-        np.savez(folder / f"{own[0]}.npz", keys=np.array(own), vectors=made)
+        # Written beside and renamed, or a stop in mid-write would leave half a file.
+        np.savez(WORK / "vectors.new.npz", keys=np.array(own), vectors=made)
+        (WORK / "vectors.new.npz").replace(folder / f"{own[0]}.npz")
         kept.update(zip(own, made, strict=True))
         print(f"{start + len(own)} of {len(todo)} texts embedded", flush=True)
     return np.stack([kept[key] for key in keys])
@@ -130,6 +132,7 @@ def main():
     queries = [row["text"] for row in read("queries")]
     query_vectors = embed_kept(queries, tokenizer, model)
     passage_vectors = embed_kept(passages, tokenizer, model)
+    np.save(WORK / "phrases.npy", embed_kept([row["text"] for row in read("phrases")], tokenizer, model))
     np.save(WORK / "queries.npy", query_vectors)
     np.save(WORK / "passages.npy", passage_vectors)
     bm25 = Bm25(passages)

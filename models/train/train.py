@@ -1,19 +1,26 @@
-"""Step 5, train: all weights, from the compiled start (or wherever the last run stopped).
+"""Step 6, train: all weights, from the compiled start (or wherever the last run stopped).
 
-    python models/train/train.py --pairs 2000000
-    python models/train/train.py --pairs 3000 --dev 0        # a trial of a minute or two
+    python models/train/train.py --fresh --minutes 57
+    python models/train/train.py --pairs 6400 --dev 0        # a trial of a minute or two
+
+--fresh begins again from start.pt.
 
 Each step takes 16 queries with 10 candidates each: the passage known to answer, neighbours by BM25 and by MiniLM, and
 random ones. The loss is listwise, the Kullback-Leibler divergence from the teacher's softmax, and a binary
-cross-entropy on passages known to answer and random ones, which makes scores probabilities. The learning rate follows
-one cosine over all pairs. Everything needed to go on is in train.pt, written every 100 steps; curve.csv is the learning
-curve. models/README.md gives the allocator's settings, which make it several times faster.
+cross-entropy on passages known to answer and random ones, which makes scores probabilities; and the means that layer 4
+gathers shall point where MiniLM's vectors of the texts do. For speed, most lists see of each document only the part that
+has most of the query's words. The learning rate follows one cosine over all pairs, or over a given time. Everything
+needed to go on is in train.pt, written every 100 steps; curve.csv is the learning curve. models/README.md gives the
+allocator's settings, which make it several times faster.
 """
 
 import argparse
+import hashlib
 import math
+import sys
 import threading
 import time
+from dataclasses import dataclass
 from queue import Queue
 
 import numpy as np
@@ -22,18 +29,21 @@ import torch.nn.functional as F
 
 import evaluate
 from batches import Prompts
-from model import Reranker
+from model import CONFIG, Batch, Reranker
 from sources import WORK
+from start import idf
 from teacher import Bm25, read
+from vectors import SEMANTIC
+from vocabulary import LONGEST
 
 QUERIES, CANDIDATES = 16, 10
-LONGEST = 200
+WINDOW, WHOLE = 48, 0.2  # tokens of a document; share of the lists that see all of it
 # Natural questions are few; they are what the model is for.
-WEIGHTS = {"xquad": 4.0, "wikipedia questions": 2.0, "trivia": 0.7, "wordnet": 0.4, "foldoc": 0.7, "debian": 0.7}
+WEIGHTS = {"xquad": 4.0, "wikipedia questions": 2.0, "trivia": 0.7, "wordnet": 0.3, "foldoc": 0.7, "debian": 0.7}
 TEMPERATURE = 0.05
 # The teacher: cosine / TEMPERATURE + LEXICAL * BM25's share + what is known.
-LEXICAL, KNOWN, ANSWER = 10.0, 3.5, 1.5
-BINARY = 0.4
+LEXICAL, KNOWN, ANSWER = 4.0, 3.5, 1.5
+BINARY, MEANS = 0.4, 1.0
 
 
 class Lists:
@@ -45,8 +55,11 @@ class Lists:
         self.candidates, self.shares = found["ids"], found["shares"]
         self.query_vectors, self.passage_vectors = np.load(WORK / "queries.npy"), np.load(WORK / "passages.npy")
         ids = np.load(WORK / "ids.npz")
-        self.passage_ids, self.passage_starts = ids["passage_ids"], ids["passage_starts"]
-        self.query_ids, self.query_starts = ids["query_ids"], ids["query_starts"]
+        self.passage_ids, self.passage_starts = ids["passages_ids"], ids["passages_starts"]
+        self.query_ids, self.query_starts = ids["queries_ids"], ids["queries_starts"]
+        self.idf = idf(CONFIG["vocab_size"])
+        learned = np.load(WORK / "vectors.npz")
+        self.mean, self.axes = learned["mean"], learned["axes"]
         self.passages, self.queries = read("passages"), read("queries")
         base = {}
         self.base = np.array([base.setdefault(row["id"].split("#")[0], len(base)) for row in self.passages])
@@ -98,14 +111,49 @@ class Lists:
     def passage(self, index: int) -> np.ndarray:
         return self.passage_ids[self.passage_starts[index] : self.passage_starts[index + 1]][:LONGEST]
 
-    def step(self, prompts: Prompts):
-        """A batch, the order of its scores, and (queries, candidates) of logits and labels."""
+    def window(self, ids: np.ndarray, query: np.ndarray) -> np.ndarray:
+        """The part of a document with most of the query's tokens; by chance one, if it has none."""
+        if len(ids) <= WINDOW:
+            return ids
+        sums = np.append(0.0, np.cumsum(np.isin(ids, query) * self.idf[ids]))
+        found = sums[WINDOW:] - sums[:-WINDOW]
+        best = np.flatnonzero(found >= found.max() - 1e-6)
+        start = self.chance.choice(best)
+        return ids[start : start + WINDOW]
+
+    def reduced(self, vectors: np.ndarray) -> torch.Tensor:
+        """MiniLM's vectors as the token vectors' sums should be, to length 1."""
+        return F.normalize(torch.from_numpy((vectors.astype(np.float32) - self.mean) @ self.axes), dim=-1)
+
+    def step(self, prompts: Prompts) -> "Step":
         rows = self.chance.choice(len(self.queries), QUERIES, p=self.weights)
         drawn = [self.draw(row) for row in rows]
         asked = [self.query_ids[self.query_starts[row] : self.query_starts[row + 1]] for row in rows]
-        batch, order = prompts.batch(asked, [[self.passage(index) for index in ids] for ids, _, _ in drawn])
+        documents = [[self.passage(index) for index in ids] for ids, _, _ in drawn]
+        whole = np.ones((QUERIES, CANDIDATES), np.float32)
+        for row, own in enumerate(documents):
+            if self.chance.random() > WHOLE:
+                whole[row] = [len(ids) <= WINDOW for ids in own]
+                documents[row] = [self.window(ids, asked[row]) for ids in own]
+        batch, order = prompts.batch(asked, documents)
         logits, labels = (torch.from_numpy(np.stack([entry[place] for entry in drawn])) for place in (1, 2))
-        return batch, torch.from_numpy(order), logits, labels
+        ids = np.stack([ids for ids, _, _ in drawn])[order[:, 0], order[:, 1]]
+        targets = self.reduced(np.concatenate([self.query_vectors[rows], self.passage_vectors[ids]]))
+        weights = torch.from_numpy(np.append(np.ones(QUERIES, np.float32), whole[order[:, 0], order[:, 1]]))
+        return Step(batch, torch.from_numpy(order), logits, labels, targets, weights)
+
+
+@dataclass
+class Step:
+    """A batch, the (query, candidate) of each of its scores, logits and labels (queries, candidates), and where the
+    means of queries and documents should point, with weights: 0 for a document of which only a part is seen."""
+
+    batch: Batch
+    order: torch.Tensor
+    logits: torch.Tensor
+    labels: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
 
 
 def ahead(make, depth: int = 4):
@@ -121,14 +169,21 @@ def ahead(make, depth: int = 4):
         yield queue.get()
 
 
-def loss_of(odds: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Listwise KL divergence, and binary cross-entropy where a label is known. All (queries, candidates)."""
-    listwise = F.kl_div(odds.log_softmax(1), logits.softmax(1), reduction="batchmean")
+def losses(model: Reranker, step: Step) -> torch.Tensor:
+    """Listwise KL divergence; binary cross-entropy where a label is known; the means' distance from the teacher's."""
+    with torch.autocast("cpu", torch.bfloat16):
+        vectors, means = model.states(step.batch)
+    found = torch.cat(vectors) @ (model.answers[1] - model.answers[0])
+    odds = torch.zeros_like(step.logits).index_put((step.order[:, 0], step.order[:, 1]), found)
+    listwise = F.kl_div(odds.log_softmax(1), step.logits.softmax(1), reduction="batchmean")
+    labels = step.labels
     known = labels >= 0
     # One relevant passage stands against several others: weigh the two kinds alike.
     weight = torch.where(labels > 0.5, (labels == 0).sum() / (labels > 0.5).sum().clamp(min=1), 1.0)
     binary = F.binary_cross_entropy_with_logits(odds[known], labels[known], weight=weight[known], reduction="sum")
-    return listwise, binary / weight[known].sum().clamp(min=1)
+    likeness = F.cosine_similarity(torch.cat(means)[:, :SEMANTIC], step.targets)
+    distance = ((1 - likeness) * step.weights).sum() / step.weights.sum()
+    return torch.stack([listwise, binary / weight[known].sum().clamp(min=1), distance])
 
 
 def optimizer_of(model: Reranker) -> torch.optim.AdamW:
@@ -161,8 +216,10 @@ class Dev:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, required=True, help="pairs of query and document in all")
-    parser.add_argument("--rate", type=float, default=5e-4, help="highest learning rate")
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--pairs", type=int, help="pairs of query and document in all")
+    length.add_argument("--minutes", type=float, help="or the time in all")
+    parser.add_argument("--rate", type=float, default=4e-4, help="highest learning rate")
     parser.add_argument("--dev", type=int, default=100, help="queries of the development set; 0 for none")
     parser.add_argument("--fresh", action="store_true", help="from the start, not from train.pt")
     options = parser.parse_args()
@@ -170,56 +227,61 @@ def main():
     optimizer = optimizer_of(model)
     saved = WORK / "train.pt"
     step, seconds = 0, 0.0
+    start = hashlib.sha256((WORK / "start.pt").read_bytes()).hexdigest()
     if saved.exists() and not options.fresh:
         state = torch.load(saved, weights_only=True)
+        if state["start"] != start:
+            sys.exit("train.pt is of another start.pt: begin again with --fresh")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         step, seconds = state["step"], state["seconds"]
         print(f"goes on at step {step}")
     else:
         model.load_state_dict(torch.load(WORK / "start.pt", weights_only=True))
+        (WORK / "curve.csv").unlink(missing_ok=True)
     lists = Lists(seed=step)
     dev = Dev(prompts, options.dev) if options.dev else None
-    steps = options.pairs // (QUERIES * CANDIDATES)
-    sums, counted, begun = np.zeros(2), 0, time.time()
+    sums, counted, begun = np.zeros(3), 0, time.time() - seconds
 
     def save():
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-        torch.save({**state, "seconds": seconds + time.time() - begun}, WORK / "train.new")
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "start": start}
+        torch.save({**state, "seconds": time.time() - begun}, WORK / "train.new")
         (WORK / "train.new").replace(saved)
 
-    for batch, order, logits, labels in ahead(lambda: lists.step(prompts)):
-        if step >= steps:
+    for drawn in ahead(lambda: lists.step(prompts)):
+        pairs = step * QUERIES * CANDIDATES
+        done = (time.time() - begun) / 60 / options.minutes if options.pairs is None else pairs / options.pairs
+        if done >= 1:
             break
-        rate = options.rate * min(1, (step + 1) / 60) * (0.04 + 0.96 * (1 + math.cos(math.pi * step / steps)) / 2)
+        rate = (
+            options.rate * min(1, max((step + 1) / 150, 10 * done)) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
+        )
         for group in optimizer.param_groups:
             group["lr"] = rate * group["scale"]
-        with torch.autocast("cpu", torch.bfloat16):
-            found = torch.cat([part.float() for part in model(batch)])
-        odds = torch.zeros_like(logits).index_put((order[:, 0], order[:, 1]), found)
-        listwise, binary = loss_of(odds, logits, labels)
+        parts = losses(model, drawn)
         optimizer.zero_grad()
-        (listwise + BINARY * binary).backward()
+        (parts * torch.tensor([1, BINARY, MEANS])).sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         step += 1
-        sums += [listwise.item(), binary.item()]
+        sums += parts.detach().numpy()
         counted += 1
         if step % 20 == 0:
-            elapsed = seconds + time.time() - begun
-            mrr = dev.measure(model.eval()) if dev and (step % 240 == 0 or step == steps) else math.nan
-            row = [step, step * QUERIES * CANDIDATES, *(sums / counted), rate, mrr, elapsed]
+            mrr = dev.measure(model) if dev and step % 500 == 0 else math.nan
+            row = [step, step * QUERIES * CANDIDATES, *(sums / counted), rate, mrr, time.time() - begun]
             line = ",".join(f"{value:.6g}" for value in row)
             with open(WORK / "curve.csv", "a") as file:
                 if file.tell() == 0:
-                    file.write("step,pairs,listwise,binary,rate,dev_mrr_at_10,seconds\n")
+                    file.write("step,pairs,listwise,binary,means,rate,dev_mrr_at_10,seconds\n")
                 file.write(line + "\n")
             print(line, flush=True)
-            sums, counted = np.zeros(2), 0
+            sums, counted = np.zeros(3), 0
         if step % 100 == 0:
             save()
     save()
     torch.save(model.state_dict(), WORK / "trained.pt")
+    if dev:
+        print(f"MRR@10 of the development set: {dev.measure(model):.4f}")
     print(f"{step} steps, {step * QUERIES * CANDIDATES} pairs, trained.pt written")
 
 

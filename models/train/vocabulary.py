@@ -16,12 +16,13 @@ from collections import Counter
 import numpy as np
 from tokenizers import Tokenizer
 
-from prompt import INSTRUCTION, PREFIX, SUFFIX, head
+from prompt import INSTRUCTION, PREFIX, QUERY_END, SUFFIX, head
 from sources import WORK
 from teacher import read
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SIZE = 24_064
+LONGEST = 200  # tokens of a passage that are trained on
 # The stages of the official tokenizer.json, its 256 bytes and its control tokens.
 STAGES = ROOT / "tests/fixtures/checkpoint/tokenizer.json"
 
@@ -87,23 +88,21 @@ def encode(tokenizer: Tokenizer, texts: list[str]) -> tuple[np.ndarray, np.ndarr
 
 
 def main():
-    passages = [row["text"] for row in read("passages")]
-    queries = [row["text"] for row in read("queries")]
+    texts = {name: [row["text"] for row in read(name)] for name in ["passages", "queries", "phrases"]}
     whole = full()
     needed = [PREFIX, SUFFIX, head(INSTRUCTION, "query"), "yes", "no"]
-    own = cut(whole, passages + queries, needed, SIZE)
+    own = cut(whole, texts["passages"] + texts["queries"], needed, SIZE)
     (WORK / "tokenizer.json").write_text(json.dumps(own, ensure_ascii=False))
     tokenizer = Tokenizer.from_str(json.dumps(own))
-    passage_ids, passage_starts = encode(tokenizer, [f" {text}" for text in passages])
-    query_ids, query_starts = encode(tokenizer, [f" {text}\n<Document>:" for text in queries])
-    np.savez(
-        WORK / "ids.npz",
-        passage_ids=passage_ids,
-        passage_starts=passage_starts,
-        query_ids=query_ids,
-        query_starts=query_starts,
+    stored = {}
+    for name, own_texts in texts.items():
+        ending = QUERY_END if name == "queries" else ""
+        ids, starts = encode(tokenizer, [f" {text}{ending}" for text in own_texts])
+        stored |= {f"{name}_ids": ids, f"{name}_starts": starts}
+    np.savez(WORK / "ids.npz", **stored)
+    print(
+        f"{len(own['model']['vocab']) + len(own['added_tokens'])} tokens; {len(stored['passages_ids'])} ids of passages"
     )
-    print(f"{len(own['model']['vocab']) + len(own['added_tokens'])} tokens; {len(passage_ids)} ids of passages")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ fn everyday_queries_find_their_answers() {
         })
         .collect();
     // What this training reached; 36 right is what the next one aims for.
-    assert!(wrong.len() <= 12, "{} of 40 wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.len() <= 5, "{} of 40 wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
