@@ -1,6 +1,9 @@
-//! Each kernel alone, on one thread: an item is a multiply-add, so that Gitem/s is G multiply-adds/s.
+//! Each kernel alone, on one thread, and what the machine's instructions could do at most.
 //!
-//!     cargo bench --bench kernel --features bench           # all types on all backends of this machine
+//! An item is a multiply-add, so that Gitem/s is G multiply-adds/s; of norm, rope and silu_mul it
+//! is a value.
+//!
+//!     cargo bench --bench kernel --features bench           # all, on all backends of this machine
 //!     cargo bench --bench kernel --features bench -- Q4K
 
 use std::fmt;
@@ -9,14 +12,26 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use qwen3_rerank::bench::{Backend, Product};
+use qwen3_rerank::bench::{self, Backend, Heads, KeysValues, Product, Query, Rope};
 
 const TOKENS: usize = 120;
 const SIDE: usize = 1024;
+const STEPS: usize = 10_000;
 const TYPES: [GgmlDType; 13] = {
     use GgmlDType::*;
     [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K]
 };
+/// Those of Qwen3-Reranker-0.6B.
+const HEADS: Heads = Heads { heads: 16, kv_heads: 8, head_dim: 128 };
+
+/// A backend, by its name.
+struct On(Backend);
+
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
 
 /// A type of weights on a backend.
 struct Case {
@@ -31,7 +46,8 @@ impl fmt::Display for Case {
 }
 
 fn main() {
-    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("the first pool");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread();
+    pool.build_global().expect("the first pool");
     divan::main();
 }
 
@@ -48,6 +64,21 @@ fn values(count: usize) -> Vec<f32> {
         .collect()
 }
 
+/// The instruction of `product` alone, on registers.
+#[divan::bench(args = Backend::available().into_iter().filter(|backend| bench::integers_in_a_step(*backend).is_some()).map(On))]
+fn limit_of_product(bencher: Bencher<'_, '_>, on: &On) {
+    let products = bench::integers_in_a_step(on.0).unwrap_or(0);
+    bencher.counter(ItemsCount::new(products * STEPS)).bench(|| bench::integers(on.0, STEPS));
+}
+
+/// The multiplications and additions of `attention` and of products with F32, F16 and BF16 weights
+/// alone, on registers.
+#[divan::bench(args = Backend::available().into_iter().map(On))]
+fn limit_of_floats(bencher: Bencher<'_, '_>, on: &On) {
+    let items = ItemsCount::new(bench::FLOATS_IN_A_STEP * STEPS);
+    bencher.counter(items).bench(|| bench::floats(on.0, STEPS));
+}
+
 /// 120 tokens × 1024 × 1024, the rounding of the activations included.
 #[divan::bench(args = cases())]
 fn product(bencher: Bencher<'_, '_>, case: &Case) {
@@ -58,4 +89,48 @@ fn product(bencher: Bencher<'_, '_>, case: &Case) {
     let product = Product::new(case.dtype, &raw, [SIDE, SIDE], case.backend);
     let x = values(TOKENS * SIDE);
     bencher.counter(ItemsCount::new(TOKENS * SIDE * SIDE)).bench_local(|| product.run(&x));
+}
+
+/// A document of so many tokens behind a prefix of 64, softmax included; all that follow run on the
+/// machine's fastest backend.
+#[divan::bench(args = [64, 128, 512])]
+fn attention(bencher: Bencher<'_, '_>, tokens: usize) {
+    const PREFIX: usize = 64;
+    let kv_width = HEADS.kv_heads * HEADS.head_dim;
+    let width = HEADS.heads * HEADS.head_dim;
+    let [before, own] = [PREFIX, tokens].map(|tokens| values(tokens * kv_width));
+    let queries = values(tokens * width);
+    let rows: Vec<Query> = (0..tokens).map(|token| Query { start: 0, token }).collect();
+    let seen: usize = (1..=tokens).map(|own| PREFIX + own).sum();
+    let mut out = vec![0.0; queries.len()];
+    bencher.counter(ItemsCount::new(2 * seen * width)).bench_local(|| {
+        let prefix = KeysValues { keys: &before, values: &before };
+        let own = KeysValues { keys: &own, values: &own };
+        bench::attention(HEADS, &queries, &rows, prefix, own, &mut out);
+    });
+}
+
+#[divan::bench]
+fn rms_norm(bencher: Bencher<'_, '_>) {
+    let (mut data, weight) = (values(TOKENS * SIDE), values(SIDE));
+    let items = ItemsCount::new(data.len());
+    bencher.counter(items).bench_local(|| bench::rms_norm(&mut data, &weight, 1e-6));
+}
+
+#[divan::bench]
+fn rope(bencher: Bencher<'_, '_>) {
+    let mut data = values(TOKENS * HEADS.heads * HEADS.head_dim);
+    let rope = Rope::new(0..TOKENS, HEADS.head_dim, 1e6);
+    let items = ItemsCount::new(data.len());
+    bencher.counter(items).bench_local(|| rope.apply(&mut data, HEADS.heads, |token| token));
+}
+
+#[divan::bench]
+fn silu_mul(bencher: Bencher<'_, '_>) {
+    let up = values(TOKENS * 3 * SIDE);
+    let items = ItemsCount::new(up.len());
+    bencher
+        .counter(items)
+        .with_inputs(|| values(TOKENS * 3 * SIDE))
+        .bench_local_refs(|gate| bench::silu_mul(gate, &up));
 }

@@ -112,6 +112,11 @@ impl Job {
         if let State::Missing(ids) = &self.prefix {
             let found = reranker.prefixes().longest(ids);
             if found.tokens < ids.len() {
+                // One document alone needs no pass of its own behind that of the prefix.
+                if let [sequence] = &self.prompts.sequences[..] {
+                    self.batches.clear();
+                    return Pass::whole(model, ids, sequence, found).map(Some);
+                }
                 return Pass::prefix(model, ids, found).map(Some);
             }
             self.prefix = State::Ready(found);
@@ -121,13 +126,12 @@ impl Job {
         batch.map(|batch| Pass::documents(model, &batch, behind.clone())).transpose()
     }
 
-    fn take_result(&mut self, reranker: &Reranker, pass: Pass) {
+    fn take_result(&mut self, reranker: &Reranker, mut pass: Pass) {
         let model = reranker.model();
-        if matches!(self.prefix, State::Missing(_)) {
-            let prefix = Arc::new(pass.into_prefix(model));
+        if let Some(prefix) = pass.take_prefix(model) {
+            let prefix = Arc::new(prefix);
             reranker.prefixes().keep(prefix.clone());
             self.prefix = State::Ready(Behind::whole(prefix));
-            return;
         }
         let before = self.margins.len();
         self.margins.extend(pass.into_margins(model));

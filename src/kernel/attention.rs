@@ -147,11 +147,11 @@ unsafe impl Sync for Output {}
 impl Output {
     #[allow(unsafe_code)]
     #[inline(always)]
-    fn write(&self, at: usize, values: impl ExactSizeIterator<Item = f32>) {
+    fn write(&self, at: usize, values: &[f32]) {
         assert!(at + values.len() <= self.length);
         // SAFETY: within the slice, and no other tile has this head.
         let place = unsafe { std::slice::from_raw_parts_mut(self.start.add(at), values.len()) };
-        place.iter_mut().zip(values).for_each(|(place, value)| *place = value);
+        place.copy_from_slice(values);
     }
 }
 
@@ -173,18 +173,21 @@ impl Work for Attend<'_> {
         let kv_width = kv_heads * head_dim;
         let scale = 1.0 / (head_dim as f32).sqrt();
         let Scratch { queries, weights, sums } = scratch;
-        queries.clear();
-        queries.resize(head_dim, [0.0; LANES]);
         let mut last = [0; LANES]; // the last key that a lane sees
         let before = prefix.keys.len() / kv_width;
         let Query { start, .. } = tile.rows[tile.group.start];
-        for lane in 0..LANES {
+        for (lane, last) in last.iter_mut().enumerate() {
+            *last = before + tile.rows[tile.lane(lane).0].token - start;
+        }
+        queries.clear();
+        queries.resize(head_dim, [0.0; LANES]);
+        let asked: [&[f32]; LANES] = each(|lane| {
             let (row, head) = tile.lane(lane);
-            last[lane] = before + tile.rows[row].token - start;
-            let query = &tile.queries[(row * heads + head) * head_dim..][..head_dim];
-            for (place, value) in queries.iter_mut().zip(query) {
-                place[lane] = value * scale;
-            }
+            &tile.queries[(row * heads + head) * head_dim..][..head_dim]
+        });
+        to_lanes::<L>(&asked, queries);
+        for value in queries.as_flattened_mut() {
+            *value *= scale;
         }
         sums.clear();
         sums.resize(head_dim, [0.0; LANES]);
@@ -227,11 +230,61 @@ impl Work for Attend<'_> {
             add_values::<L>(left, part(prefix.values, in_prefix, kv_width), offset, kv_width, sums);
             add_values::<L>(right, part(own.values, in_own, kv_width), offset, kv_width, sums);
         }
-        for lane in 0..tile.lanes() {
+        let norm = totals.map(|total| 1.0 / total);
+        for sums in sums.iter_mut() {
+            for lane in 0..LANES {
+                sums[lane] *= norm[lane];
+            }
+        }
+        let start = |lane: usize| {
             let (row, head) = tile.lane(lane);
-            let norm = 1.0 / totals[lane];
-            let values = sums.iter().map(|sums| sums[lane] * norm);
-            out.write((row * heads + head) * head_dim, values);
+            (row * heads + head) * head_dim
+        };
+        let mut rows = [[0.0; LANES]; LANES];
+        for (first, sums) in (0..head_dim).step_by(LANES).zip(sums.chunks(LANES)) {
+            from_lanes::<L>(sums, &mut rows);
+            for (lane, row) in rows[..tile.lanes()].iter().enumerate() {
+                out.write(start(lane) + first, &row[..sums.len()]);
+            }
+        }
+    }
+}
+
+/// Rows of values side by side: lanes[i][lane] = rows[lane][i].
+#[inline(always)]
+fn to_lanes<L: Lanes>(rows: &[&[f32]; LANES], lanes: &mut [[f32; LANES]]) {
+    let (squares, rest) = lanes.as_chunks_mut::<LANES>();
+    for (index, square) in squares.iter_mut().enumerate() {
+        let part = |lane: usize| &rows[lane].as_chunks().0[index];
+        // SAFETY: `Backend::run` sees to the instructions of its lanes.
+        #[allow(unsafe_code)]
+        unsafe {
+            let columns = L::transpose(each(|lane| L::load(part(lane))));
+            columns.iter().zip(square).for_each(|(column, lanes)| column.store(lanes));
+        }
+    }
+    let first = squares.len() * LANES;
+    for (lanes, index) in rest.iter_mut().zip(first..) {
+        *lanes = each(|lane| rows[lane][index]);
+    }
+}
+
+/// The other way, of at most as many values as lanes: rows[lane][i] = lanes[i][lane].
+#[inline(always)]
+fn from_lanes<L: Lanes>(lanes: &[[f32; LANES]], rows: &mut [[f32; LANES]; LANES]) {
+    match <&[[f32; LANES]; LANES]>::try_from(lanes) {
+        // SAFETY: `Backend::run` sees to the instructions of its lanes.
+        #[allow(unsafe_code)]
+        Ok(square) => unsafe {
+            let columns = L::transpose(each(|index| L::load(&square[index])));
+            columns.iter().zip(rows).for_each(|(column, row)| column.store(row));
+        },
+        Err(_) => {
+            for (index, lanes) in lanes.iter().enumerate() {
+                for (row, value) in rows.iter_mut().zip(lanes) {
+                    row[index] = *value;
+                }
+            }
         }
     }
 }
@@ -388,30 +441,37 @@ mod tests {
     #[test]
     fn equals_the_formula_for_ragged_documents() {
         for prefix in [0, 3, 127, 128, 129, 300] {
-            equals_the_formula_behind(prefix);
+            // Sizes below, at and between multiples of the lanes.
+            for head_dim in [8, 16, 40] {
+                equals_the_formula_behind(prefix, head_dim);
+            }
         }
     }
 
-    fn equals_the_formula_behind(count: usize) {
-        let shape = Heads { heads: 4, kv_heads: 2, head_dim: 8 };
-        let (prefix_keys, prefix_values) = (numbers(count * 16, 1), numbers(count * 16, 2));
-        let (keys, values) = (numbers(5 * 16, 3), numbers(5 * 16, 4));
-        let queries = numbers(5 * 32, 5);
+    fn equals_the_formula_behind(count: usize, head_dim: usize) {
+        let shape = Heads { heads: 4, kv_heads: 2, head_dim };
+        let (kv_width, width) = (2 * head_dim, 4 * head_dim);
+        let prefix_size = count * kv_width;
+        let (prefix_keys, prefix_values) = (numbers(prefix_size, 1), numbers(prefix_size, 2));
+        let (keys, values) = (numbers(5 * kv_width, 3), numbers(5 * kv_width, 4));
+        let queries = numbers(5 * width, 5);
         let rows =
             [(0, 0), (0, 1), (2, 2), (2, 3), (2, 4)].map(|(start, token)| Query { start, token });
-        let mut out = vec![0.0; 5 * 32];
+        let mut out = vec![0.0; 5 * width];
         let prefix = KeysValues { keys: &prefix_keys, values: &prefix_values };
         let own = KeysValues { keys: &keys, values: &values };
         attention(shape, &queries, &rows, prefix, own, &mut out);
         for (row, Query { start, token }) in rows.into_iter().enumerate() {
             for head in 0..4 {
-                let place = |t: usize| t * 16 + head / 2 * 8..t * 16 + head / 2 * 8 + 8;
+                let first = |t: usize| t * kv_width + head / 2 * head_dim;
+                let place = |t: usize| first(t)..first(t) + head_dim;
                 let seen = |prefix: &'static [f32], own: &'static [f32]| {
                     let own = (start..=token).map(move |t| &own[place(t)]);
                     (0..count).map(move |t| &prefix[place(t)]).chain(own).collect::<Vec<_>>()
                 };
                 let leak = |v: &Vec<f32>| -> &'static [f32] { v.clone().leak() };
-                let range = row * 32 + head * 8..row * 32 + head * 8 + 8;
+                let first = row * width + head * head_dim;
+                let range = first..first + head_dim;
                 let expected = naive(
                     &queries[range.clone()],
                     &seen(leak(&prefix_keys), leak(&keys)),

@@ -19,6 +19,23 @@ pub(super) trait Lanes: Copy {
     unsafe fn store(self, to: &mut [f32; LANES]);
     /// self + a · b
     unsafe fn plus_product(self, a: Self, b: Self) -> Self;
+
+    /// Rows to columns. One by one, unless a backend has enough registers to do better.
+    #[inline(always)]
+    unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let mut square = [[0.0; LANES]; LANES];
+        // SAFETY: as the methods'.
+        unsafe {
+            rows.iter().zip(&mut square).for_each(|(row, square)| row.store(square));
+            let mut columns = [[0.0; LANES]; LANES];
+            for row in 0..LANES {
+                for column in 0..LANES {
+                    columns[column][row] = square[row][column];
+                }
+            }
+            each(|column| Self::load(&columns[column]))
+        }
+    }
 }
 
 /// Plain loops, of any machine.
@@ -49,7 +66,7 @@ impl Lanes for Plain {
 
 #[allow(unused_macros)]
 macro_rules! lanes {
-    ($name:ident, $vector:ty, $count:literal, $splat:path, $load:path, $store:path, $mul:path, $add:path) => {
+    ($name:ident, $vector:ty, $count:literal, $splat:path, $load:path, $store:path, $mul:path, $add:path $(, $transpose:path)?) => {
         /// The vectors of one instruction set.
         #[derive(Clone, Copy)]
         pub(in crate::kernel) struct $name([$vector; $count]);
@@ -77,6 +94,11 @@ macro_rules! lanes {
             unsafe fn plus_product(self, a: Self, b: Self) -> Self {
                 Self(each(|i| unsafe { $add(self.0[i], $mul(a.0[i], b.0[i])) }))
             }
+            $(#[inline(always)]
+            unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+                let columns = unsafe { $transpose(each(|i| rows[i].0[0])) };
+                each(|i| Self([columns[i]]))
+            })?
         }
     };
 }
@@ -115,8 +137,45 @@ mod x86_64 {
         _mm512_loadu_ps,
         _mm512_storeu_ps,
         _mm512_mul_ps,
-        _mm512_add_ps
+        _mm512_add_ps,
+        transpose_16
     );
+
+    /// Rows to columns: pairs of values change places, then pairs of pairs, and so on.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transpose_16(rows: [__m512; LANES]) -> [__m512; LANES] {
+        // Within 128 bits: value c of rows 4i to 4i + 3, for c of each 128 bits.
+        let pairs: [__m512; LANES] = each(|i| {
+            let (a, b) = (rows[i & !1], rows[i | 1]);
+            if i % 2 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) }
+        });
+        let fours: [__m512; LANES] = each(|i| {
+            let first = i & !3 | i >> 1 & 1;
+            let (a, b) = (_mm512_castps_pd(pairs[first]), _mm512_castps_pd(pairs[first + 2]));
+            let both = if i % 2 == 0 { _mm512_unpacklo_pd(a, b) } else { _mm512_unpackhi_pd(a, b) };
+            _mm512_castpd_ps(both)
+        });
+        // Whole 128 bits: the even ones of two vectors, or the odd ones.
+        const EVEN: i32 = 0b10_00_10_00;
+        const ODD: i32 = 0b11_01_11_01;
+        let eights: [__m512; LANES] = each(|i| {
+            let (a, b) = (fours[i & 8 | i & 3], fours[i & 8 | 4 | i & 3]);
+            if i & 4 == 0 {
+                _mm512_shuffle_f32x4::<EVEN>(a, b)
+            } else {
+                _mm512_shuffle_f32x4::<ODD>(a, b)
+            }
+        });
+        each(|i| {
+            let (a, b) = (eights[i & 7], eights[8 | i & 7]);
+            if i & 8 == 0 {
+                _mm512_shuffle_f32x4::<EVEN>(a, b)
+            } else {
+                _mm512_shuffle_f32x4::<ODD>(a, b)
+            }
+        })
+    }
 }
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86_64::{Avx2, Avx512};
@@ -142,3 +201,34 @@ mod aarch64 {
 }
 #[cfg(target_arch = "aarch64")]
 pub(super) use aarch64::Neon;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::backend::{Backend, Work};
+
+    struct Transpose([[f32; LANES]; LANES]);
+
+    impl Work for Transpose {
+        type Output = [[f32; LANES]; LANES];
+
+        #[inline(always)]
+        fn run<L: Lanes>(self) -> Self::Output {
+            let mut columns = self.0;
+            // SAFETY: `Backend::run` sees to the instructions.
+            let found = unsafe { L::transpose(each(|row| L::load(&self.0[row]))) };
+            found.iter().zip(&mut columns).for_each(|(from, to)| unsafe { from.store(to) });
+            columns
+        }
+    }
+
+    #[test]
+    fn every_backend_transposes() {
+        let value = |row: usize, column: usize| (row * LANES + column) as f32;
+        let rows = std::array::from_fn(|row| std::array::from_fn(|column| value(row, column)));
+        let columns = std::array::from_fn(|column| std::array::from_fn(|row| value(row, column)));
+        for backend in Backend::available() {
+            assert_eq!(backend.run(Transpose(rows)), columns, "{backend:?}");
+        }
+    }
+}

@@ -7,11 +7,14 @@
 //!
 //! `matmul` multiplies with weights, `attention`, `norm`, `rope` and
 //! `activation` do the rest; `backend` knows the instruction sets, `lanes` their
-//! vectors of floats, `threads` the threads.
+//! vectors of floats, `threads` the threads, `cache` the cache.
 
 mod activation;
 mod attention;
 mod backend;
+#[cfg(feature = "bench")]
+pub mod bench;
+mod cache;
 mod exp;
 mod lanes;
 mod matmul;
@@ -21,9 +24,7 @@ mod threads;
 
 pub use attention::{Heads, KeysValues, Query, attention};
 pub use backend::Backend;
-#[cfg(feature = "bench")]
-pub use matmul::bench;
 pub use matmul::{Linear, feed_forward, multiply};
 pub use norm::rms_norm;
 pub use rope::Rope;
-pub use threads::threads;
+pub use threads::{on_threads, threads};

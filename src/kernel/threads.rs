@@ -12,6 +12,12 @@ pub fn threads() -> usize {
 mod many {
     use rayon::prelude::*;
 
+    /// Runs `work` on one of the threads. From outside each loop within it would hand over to
+    /// them and wait, which costs several microseconds.
+    pub fn on_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+        rayon::scope(|_| work())
+    }
+
     /// Calls `work(index)` for each index below `count`.
     pub fn for_each(count: usize, work: impl Fn(usize) + Sync) {
         (0..count).into_par_iter().for_each(&work);
@@ -39,6 +45,11 @@ mod many {
 
 #[cfg(not(feature = "threads"))]
 mod one {
+    /// Runs `work`.
+    pub fn on_threads<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
     /// Calls `work(index)` for each index below `count`.
     pub fn for_each(count: usize, work: impl Fn(usize) + Sync) {
         (0..count).for_each(work);
@@ -65,6 +76,6 @@ mod one {
 }
 
 #[cfg(feature = "threads")]
-pub(super) use many::*;
+pub use many::*;
 #[cfg(not(feature = "threads"))]
-pub(super) use one::*;
+pub use one::*;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Model;
 use super::layer::Place;
 use crate::batch::Batch;
-use crate::kernel::{KeysValues, Query, Rope};
+use crate::kernel::{self, KeysValues, Query, Rope};
 use crate::{Error, Result};
 
 /// Keys and values of the tokens that all documents of a request begin with.
@@ -29,24 +29,17 @@ pub struct Behind {
     pub tokens: usize,
 }
 
-/// What a pass is for.
-enum Goal {
-    /// To fill a prefix.
-    Prefix(Prefix),
-    /// To score documents.
-    Margins,
-}
-
 /// Tokens on their way through the layers.
 pub struct Pass {
-    goal: Goal,
+    /// The prefix that it fills, if any.
+    filled: Option<Prefix>,
     behind: Behind,
     rope: Rope,
     /// Values of the rows still needed: `[rows, hidden]`.
     hidden: Vec<f32>,
     /// The token of each row.
     rows: Vec<Query>,
-    /// Row of each document's last token.
+    /// Row of the last token of each document that is to be scored.
     last: Vec<usize>,
     layer: usize,
 }
@@ -57,8 +50,22 @@ impl Pass {
     /// # Errors
     /// [`Error::InvalidModel`] if an id is outside the embedding.
     pub fn prefix(model: &Model, ids: &[u32], behind: Behind) -> Result<Self> {
-        let prefix = Prefix { ids: ids.to_vec(), layers: Vec::new() };
-        Self::new(model, &Batch::single(&ids[behind.tokens..]), behind, Goal::Prefix(prefix))
+        let own = Batch::single(&ids[behind.tokens..]);
+        Ok(Self { last: Vec::new(), ..Self::documents(model, &own, behind)? }.filling(ids))
+    }
+
+    /// A pass that scores one document, `rest`, and fills the prefix `ids` that it stands behind.
+    ///
+    /// # Errors
+    /// As [`Pass::prefix`].
+    pub fn whole(model: &Model, ids: &[u32], rest: &[u32], behind: Behind) -> Result<Self> {
+        let own = Batch::single(&[&ids[behind.tokens..], rest].concat());
+        Ok(Self::documents(model, &own, behind)?.filling(ids))
+    }
+
+    fn filling(mut self, ids: &[u32]) -> Self {
+        self.filled = Some(Prefix { ids: ids.to_vec(), layers: Vec::new() });
+        self
     }
 
     /// A pass that scores the documents of `batch` behind a prefix.
@@ -66,10 +73,6 @@ impl Pass {
     /// # Errors
     /// As [`Pass::prefix`].
     pub fn documents(model: &Model, batch: &Batch, behind: Behind) -> Result<Self> {
-        Self::new(model, batch, behind, Goal::Margins)
-    }
-
-    fn new(model: &Model, batch: &Batch, behind: Behind, goal: Goal) -> Result<Self> {
         let hidden = model.embed(&batch.ids)?;
         let rows = batch
             .segments
@@ -81,7 +84,7 @@ impl Pass {
         let config = &model.config;
         let positions = behind.tokens..behind.tokens + longest;
         let rope = Rope::new(positions, config.head_dim, config.rope_theta);
-        Ok(Self { goal, behind, rope, hidden, rows, last, layer: 0 })
+        Ok(Self { filled: None, behind, rope, hidden, rows, last, layer: 0 })
     }
 
     /// Tokens that still go through layers; before the last, all of the pass.
@@ -91,6 +94,10 @@ impl Pass {
 
     /// Runs one layer; `true` while there are more.
     pub fn step(&mut self, model: &Model) -> bool {
+        kernel::on_threads(|| self.run_layer(model))
+    }
+
+    fn run_layer(&mut self, model: &Model) -> bool {
         let Some(layer) = model.layers.get(self.layer) else { return false };
         let is_last = self.layer + 1 == model.layers.len();
         let config = &model.config;
@@ -101,7 +108,7 @@ impl Pass {
         layer.keys_values(config, &self.hidden, &place, &mut keys, &mut values);
         if is_last {
             // Of the last layer, only documents' last tokens are read; of a prefix, none.
-            let keep = if matches!(self.goal, Goal::Prefix(_)) { &[][..] } else { &self.last };
+            let keep = &self.last;
             let row = |&row: &usize| &self.hidden[row * config.hidden_size..][..config.hidden_size];
             self.hidden = keep.iter().flat_map(row).copied().collect();
             self.rows = keep.iter().map(|&row| self.rows[row]).collect();
@@ -109,28 +116,25 @@ impl Pass {
         let place = Place { rows: &self.rows, offset, rope: &self.rope };
         let own = KeysValues { keys: &keys, values: &values };
         layer.update(config, &mut self.hidden, &place, prefix, own);
-        if let Goal::Prefix(filled) = &mut self.goal {
-            let whole = |before: &[f32], own: Vec<f32>| [before, &own].concat();
-            filled.layers.push((whole(prefix.keys, keys), whole(prefix.values, values)));
+        if let Some(filled) = &mut self.filled {
+            let end = (filled.ids.len() - offset) * config.kv_size();
+            let whole = |before: &[f32], own: &[f32]| [before, &own[..end]].concat();
+            filled.layers.push((whole(prefix.keys, &keys), whole(prefix.values, &values)));
         }
         self.layer += 1;
         !is_last
     }
 
-    /// The prefix that a finished pass of [`Pass::prefix`] filled.
+    /// The prefix that a finished pass has filled, if it was to fill one.
     ///
     /// # Panics
-    /// If the pass is another or not finished.
-    pub fn into_prefix(self, model: &Model) -> Prefix {
+    /// If the pass is not finished.
+    pub fn take_prefix(&mut self, model: &Model) -> Option<Prefix> {
         assert_eq!(self.layer, model.layers.len(), "the pass is finished");
-        match self.goal {
-            Goal::Prefix(prefix) => prefix,
-            Goal::Margins => panic!("the pass fills no prefix: bug"),
-        }
+        self.filled.take()
     }
 
-    /// Logit of yes less logit of no by document, from a finished pass of
-    /// [`Pass::documents`].
+    /// Logit of yes less logit of no by document, from a finished pass; none of [`Pass::prefix`].
     ///
     /// # Panics
     /// If the pass is not finished.

@@ -200,7 +200,7 @@ impl Kernel for Avx2 {
         scratch.widen(matrix, run, Self::SIGNED)
     }
 
-    unsafe fn tile(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+    unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
         // SAFETY: the caller's promise.
         unsafe {
             match sums.len() {
@@ -215,7 +215,7 @@ impl Kernel for Avx2 {
 
 /// A tile of N tokens.
 #[target_feature(enable = "avx2")]
-fn tile<const N: usize>(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+fn tile<const N: usize>(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
     type K = Avx2;
     // SAFETY: AVX2 is there, as this function needs it too.
     unsafe {

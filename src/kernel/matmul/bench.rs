@@ -1,9 +1,10 @@
-//! The matrix product by backend, open to benches/kernel.rs.
+//! The matrix product by backend and what it cannot exceed, open to benches/kernel.rs.
 
 use candle_core::quantized::GgmlDType;
 
 use super::linear::{Linear, multiply_on};
-pub use crate::kernel::backend::Backend;
+use crate::kernel::backend::Backend;
+use crate::kernel::threads::on_threads;
 
 /// A matrix on a backend.
 pub struct Product {
@@ -19,7 +20,86 @@ impl Product {
 
     /// x · Wᵀ: `[tokens, inputs]` to `[tokens, outputs]`.
     pub fn run(&self, x: &[f32]) -> Vec<f32> {
-        let [y] = multiply_on(self.backend, [&self.matrix], x);
+        let [y] = on_threads(|| multiply_on(self.backend, [&self.matrix], x));
         y
     }
+}
+
+/// Multiply-adds of the integer products that a backend makes in one [`integers`] of a step.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
+pub fn integers_in_a_step(backend: Backend) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    return x86_64::instructions(backend).map(|(bytes, _)| bytes * x86_64::SUMS);
+    #[cfg(not(target_arch = "x86_64"))]
+    None
+}
+
+/// Runs the backend's instruction for integer products alone, on registers: its limit.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
+pub fn integers(backend: Backend, steps: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some((_, run)) = x86_64::instructions(backend) {
+        // SAFETY: a value of `Backend` is proof that the processor has the instructions.
+        #[allow(unsafe_code)]
+        unsafe {
+            run(steps);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64 {
+    #![allow(unsafe_code)]
+
+    use std::arch::x86_64::*;
+    use std::hint::black_box;
+
+    use crate::kernel::backend::{Backend, Kind};
+    use crate::kernel::lanes::each;
+
+    /// Sums side by side, so that an instruction's latency does not count.
+    pub const SUMS: usize = 12;
+
+    /// Bytes that a backend's instruction multiplies, and a loop of it.
+    pub fn instructions(backend: Backend) -> Option<(usize, unsafe fn(usize))> {
+        match backend.kind() {
+            Kind::Scalar => None,
+            Kind::Avx2 => Some((32, avx2 as unsafe fn(usize))),
+            Kind::AvxVnni => Some((32, avx_vnni as unsafe fn(usize))),
+            Kind::Avx512Vnni256 => Some((32, avx512_vnni_256 as unsafe fn(usize))),
+            Kind::Avx512Vnni => Some((64, avx512_vnni as unsafe fn(usize))),
+        }
+    }
+
+    macro_rules! limit {
+        ($name:ident, $features:literal, $splat:path, |$sum:ident, $a:ident, $b:pat_param| $product:expr) => {
+            #[target_feature(enable = $features)]
+            fn $name(steps: usize) {
+                let $a = black_box($splat(0x0102_0304));
+                let $b = black_box($splat(0x0506_0708));
+                let mut sums = [$splat(0); SUMS];
+                for _ in 0..steps {
+                    sums = each(|i| {
+                        let $sum = sums[i];
+                        $product
+                    });
+                }
+                black_box(sums);
+            }
+        };
+    }
+
+    // It has no sum of its own, so that one is added.
+    limit!(avx2, "avx2", _mm256_set1_epi32, |sum, a, _| {
+        _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, sum))
+    });
+    limit!(avx_vnni, "avx2,avxvnni", _mm256_set1_epi32, |sum, a, b| {
+        _mm256_dpbusd_avx_epi32(sum, a, b)
+    });
+    limit!(avx512_vnni_256, "avx512vl,avx512vnni", _mm256_set1_epi32, |sum, a, b| {
+        _mm256_dpbusd_epi32(sum, a, b)
+    });
+    limit!(avx512_vnni, "avx512f,avx512vnni", _mm512_set1_epi32, |sum, a, b| {
+        _mm512_dpbusd_epi32(sum, a, b)
+    });
 }

@@ -9,6 +9,8 @@ use super::float::{FloatMatrix, Multiply};
 use super::pack::Form;
 use super::{Activations, Matrix, ROWS, Scratch, Terms, dispatch};
 use crate::kernel::backend::Backend;
+use crate::kernel::cache::prefetch;
+use crate::kernel::lanes::each;
 use crate::kernel::threads::for_each;
 
 /// A weight matrix `[outputs, inputs]`, packed.
@@ -171,6 +173,7 @@ pub(super) fn multiply_panels(
         with_scratch(|scratch| {
             let [sums, ..] = &mut scratch.sums;
             sums.resize(input.tokens, [0.0; ROWS]);
+            targets[index].fetch(panel * ROWS);
             matrices[index].multiply_panel(backend, panel, input, &mut scratch.panel, sums);
             targets[index].write(panel * ROWS, sums, add);
         });
@@ -228,7 +231,7 @@ impl<'a> Input<'a> {
                 rounded.widen();
             }
             if !self.terms.iter().any(|(other, _)| *other == form) {
-                let terms = rounded.terms(form, dispatch::is_signed(kernel));
+                let terms = rounded.terms(backend, form, dispatch::is_signed(kernel));
                 self.terms.push((form, terms));
             }
         }
@@ -263,6 +266,14 @@ impl<'a> Strips<'a> {
         Self { start: matrix.as_mut_ptr(), tokens, outputs, matrix: PhantomData }
     }
 
+    /// Asks for the places of the columns from `first` on. Each token's is a cache line of its own,
+    /// far from the next: what no processor foresees.
+    fn fetch(&self, first: usize) {
+        for token in 0..self.tokens {
+            prefetch(self.start.wrapping_add(token * self.outputs + first));
+        }
+    }
+
     /// Writes, or adds, sums `[tokens, ROWS]` to the columns from `first` on, as many as there are.
     #[allow(unsafe_code)]
     fn write(&self, first: usize, sums: &[[f32; ROWS]], add: bool) {
@@ -275,18 +286,20 @@ impl<'a> Strips<'a> {
                 let at = self.start.add(token * self.outputs + first);
                 std::slice::from_raw_parts_mut(at, columns)
             };
-            // Of a fixed length almost always: a few moves instead of a call.
             match <&mut [f32; ROWS]>::try_from(&mut *strip) {
-                Ok(strip) => put(strip, sums, add),
-                Err(_) => put(strip, &sums[..columns], add),
+                // Of a fixed length almost always. All is read before any is written, or the values
+                // would go one by one: the compiler cannot know that the two lie apart.
+                Ok(strip) if add => {
+                    let before = *strip;
+                    *strip = each(|row| before[row] + sums[row]);
+                }
+                Ok(strip) => *strip = *sums,
+                Err(_) => {
+                    for (value, sum) in strip.iter_mut().zip(sums) {
+                        *value = if add { *value + sum } else { *sum };
+                    }
+                }
             }
         }
-    }
-}
-
-#[inline(always)]
-fn put(strip: &mut [f32], sums: &[f32], add: bool) {
-    for (value, sum) in strip.iter_mut().zip(sums) {
-        *value = if add { *value + sum } else { *sum };
     }
 }

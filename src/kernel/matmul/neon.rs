@@ -111,7 +111,7 @@ impl Kernel for Neon {
         scratch.widen(matrix, run, Self::SIGNED)
     }
 
-    unsafe fn tile(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+    unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
         // SAFETY: the caller's promise.
         unsafe {
             match sums.len() {
@@ -126,7 +126,7 @@ impl Kernel for Neon {
 
 /// A tile of N tokens.
 #[target_feature(enable = "neon,dotprod")]
-fn tile<const N: usize>(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+fn tile<const N: usize>(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
     type K = Neon;
     // SAFETY: the instructions are there, as this function needs them too.
     unsafe {

@@ -8,8 +8,10 @@
 use candle_core::quantized::GgmlDType;
 
 use super::blocks::{Decoded, MOST_BLOCKS};
+use super::panel::Run;
 use super::{BLOCK, LINES, Line, ROWS, STEP};
 use crate::kernel::backend::{Backend, Work};
+use crate::kernel::cache::prefetch;
 use crate::kernel::lanes::Lanes;
 use crate::kernel::threads::for_each_pair_of_chunks;
 
@@ -176,6 +178,25 @@ impl Matrix {
             backend.run(PackPanel { kind, form, raw, row_bytes, planes, scales });
         });
         Some(Self { form, outputs, blocks, planes, scales })
+    }
+
+    /// Asks for one of the equal `parts` of what lies behind a run, as much as it: what is
+    /// multiplied next, if the thread goes on in order.
+    #[inline(always)]
+    pub(super) fn fetch_behind(&self, run: Run, part: usize, parts: usize) {
+        let first = run.panel * self.blocks;
+        let share = |size: usize| {
+            let [start, end] = [run.start, run.end].map(|block| (first + block) * size);
+            let length = end - start;
+            end + length * part / parts..end + length * (part + 1) / parts
+        };
+        let share_of_scales = share(self.form.scale_rows());
+        let group = self.form.group;
+        let scales = share_of_scales.start / group..share_of_scales.end.div_ceil(group);
+        let lines = self.planes.get(share(self.form.bits)).unwrap_or_default();
+        let scales = self.scales.get(scales).unwrap_or_default();
+        lines.iter().for_each(|line| prefetch(line));
+        scales.iter().step_by(size_of::<Line>() / ROWS).for_each(|row| prefetch(row));
     }
 
     /// Inputs of a row.

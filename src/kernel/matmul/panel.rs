@@ -131,9 +131,11 @@ fn widen_minimums(form: Form, packed: &[[u8; ROWS]], minimums: &mut [[f32; ROWS]
 /// Two rows of bytes as 16 f16, widened.
 #[inline(always)]
 fn halves(rows: &[[u8; ROWS]]) -> [f32; ROWS] {
-    let bytes: &[u8; 2 * ROWS] =
-        rows.as_flattened()[..2 * ROWS].try_into().expect("two rows of bytes: bug");
-    std::array::from_fn(|i| half(u16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]])))
+    let mut widened = [0.0; ROWS];
+    for (value, bytes) in widened.iter_mut().zip(rows.as_flattened().as_chunks().0) {
+        *value = half(u16::from_le_bytes(*bytes));
+    }
+    widened
 }
 
 /// f16 to f32 without branches, so that loops over it become vector code.

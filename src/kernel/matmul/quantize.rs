@@ -92,7 +92,7 @@ impl Activations {
     }
 
     /// The terms for weights of `form`; `signed` ones have no offset.
-    pub(super) fn terms(&self, form: Form, signed: bool) -> Terms {
+    pub(super) fn terms(&self, backend: Backend, form: Form, signed: bool) -> Terms {
         let parts = form.parts();
         let size = self.tokens * BLOCKS;
         let offset = if signed { 0 } else { i32::from(form.offset) };
@@ -100,23 +100,58 @@ impl Activations {
         if form.minimums {
             terms.sums = vec![0.0; self.quants.len() * parts];
             for_each_chunk(&mut terms.sums, size * parts, |index, sums| {
-                let of = self.quants[index * size..].iter().zip(&self.scales[index * size..]);
-                for (sums, (quants, scale)) in sums.chunks_exact_mut(parts).zip(of) {
-                    each_part(quants, sums, |sum| sum as f32 * scale);
-                }
+                let (quants, scales) = (&self.quants[index * size..], &self.scales[index * size..]);
+                backend.run(ScaledSums { quants, scales, parts, sums });
             });
         } else {
             terms.starts = vec![0; self.quants.len() * parts];
             if offset != 0 {
                 for_each_chunk(&mut terms.starts, size * parts, |index, starts| {
                     let quants = &self.quants[index * size..];
-                    for (starts, quants) in starts.chunks_exact_mut(parts).zip(quants) {
-                        each_part(quants, starts, |sum| -offset * sum);
-                    }
+                    backend.run(Starts { quants, offset, parts, starts });
                 });
             }
         }
         terms
+    }
+}
+
+/// [`Terms::sums`] of some blocks.
+struct ScaledSums<'a> {
+    quants: &'a [Quants],
+    scales: &'a [f32],
+    parts: usize,
+    sums: &'a mut [f32],
+}
+
+impl Work for ScaledSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let of = self.quants.iter().zip(self.scales);
+        for (sums, (quants, scale)) in self.sums.chunks_exact_mut(self.parts).zip(of) {
+            each_part(quants, sums, |sum| sum as f32 * scale);
+        }
+    }
+}
+
+/// [`Terms::starts`] of some blocks.
+struct Starts<'a> {
+    quants: &'a [Quants],
+    offset: i32,
+    parts: usize,
+    starts: &'a mut [i32],
+}
+
+impl Work for Starts<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for (starts, quants) in self.starts.chunks_exact_mut(self.parts).zip(self.quants) {
+            each_part(quants, starts, |sum| -self.offset * sum);
+        }
     }
 }
 

@@ -181,7 +181,7 @@ macro_rules! kernel {
                 scratch.widen(matrix, run, Self::SIGNED)
             }
 
-            unsafe fn tile(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+            unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
                 match sums.len() {
                     $($n => tile::<Self, $r, $n>(matrix, job, sums),)*
                     other => unreachable!("a tile of {other} tokens: bug"),
@@ -252,7 +252,11 @@ kernel!(
 );
 
 /// A tile of N tokens.
-fn tile<K: Kernel, const R: usize, const N: usize>(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+fn tile<K: Kernel, const R: usize, const N: usize>(
+    matrix: &Matrix,
+    job: &Job<'_>,
+    sums: &mut Sums,
+) {
     match (matrix.form.bits, matrix.form.minimums) {
         (2, _) => form_tile::<K, 4, true, true, R, N>(job, sums),
         (3, _) => form_tile::<K, 4, true, false, R, N>(job, sums),

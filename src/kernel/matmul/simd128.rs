@@ -104,7 +104,7 @@ impl Kernel for Simd128 {
         Panel { blocks, weights: &scratch.wide, scales: &scratch.scales[..parts], minimums }
     }
 
-    unsafe fn tile(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+    unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
         match sums.len() {
             1 => tile::<1>(matrix, job, sums),
             2 => tile::<2>(matrix, job, sums),
@@ -130,7 +130,7 @@ fn widen_line(bytes: &Line, wide: &mut [Line; 2]) {
 }
 
 /// A tile of N tokens.
-fn tile<const N: usize>(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+fn tile<const N: usize>(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
     type K = Simd128;
     match (matrix.form.halves, matrix.form.minimums) {
         (false, false) => form_tile::<K, 8, false, false, 2, N>(job, sums),
@@ -150,7 +150,7 @@ pub(super) fn form_tile<
     const R: usize,
     const N: usize,
 >(
-    job: Job<'_>,
+    job: &Job<'_>,
     sums: &mut Sums,
 ) {
     // SAFETY: WebAssembly modules with these instructions run only where they are.

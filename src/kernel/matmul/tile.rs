@@ -81,7 +81,7 @@ pub(super) trait Kernel {
 
     /// [`run_tile`] for the form of the weights and as many tokens as `sums` has, compiled
     /// for the backend.
-    unsafe fn tile(matrix: &Matrix, job: Job<'_>, sums: &mut Sums);
+    unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums);
 }
 
 /// The quants of the first token of a tile in one block, in both widths.
@@ -108,18 +108,22 @@ pub(super) unsafe fn multiply<K: Kernel>(
     assert_eq!(sums.len(), x.tokens);
     sums.fill([0.0; ROWS]);
     let most = K::TOKENS[usize::from(matrix.form.halves)];
+    let tiles = x.tokens.div_ceil(most);
     for start in (0..matrix.blocks).step_by(RUN) {
         let end = matrix.blocks.min(start + RUN);
+        let run = Run { panel, start, end };
         // SAFETY: the caller's promise.
-        let panel = unsafe { K::widen(scratch, matrix, Run { panel, start, end }) };
+        let panel = unsafe { K::widen(scratch, matrix, run) };
         let mut job = Job::new(matrix, panel, x, terms, start..end);
         let mut rest = &mut *sums;
         // Tiles as even as can be: 13 tokens are 7 and 6, not 12 and 1.
-        for left in (1..=x.tokens.div_ceil(most)).rev() {
+        for left in (1..=tiles).rev() {
+            // From memory while this is multiplied.
+            matrix.fetch_behind(run, tiles - left, tiles);
             let count = rest.len().div_ceil(left);
             let (tile, others) = rest.split_at_mut(count);
             // SAFETY: the caller's promise.
-            unsafe { K::tile(matrix, job, tile) };
+            unsafe { K::tile(matrix, &job, tile) };
             job.first += count;
             rest = others;
         }
@@ -168,9 +172,11 @@ pub(super) unsafe fn run_tile<
     const R: usize,
     const N: usize,
 >(
-    job: Job<'_>,
+    job: &Job<'_>,
     sums: &mut Sums,
 ) {
+    // A copy, whose fields need not be read again after sums are written.
+    let job = *job;
     job.check::<K>(HALVES, MINIMUMS, N);
     assert!(sums.len() == N && ROWS.is_multiple_of(K::LANES * R));
     let parts = if HALVES { 2 } else { 1 };

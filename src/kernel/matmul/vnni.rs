@@ -41,7 +41,7 @@ macro_rules! kernel {
                 weights: *const Line,
                 row: usize,
                 x: Block,
-                (step, _): (usize, usize),
+                (step, steps): (usize, usize),
                 starts: *const i32,
                 stride: usize,
             ) -> [[$int; N]; R] {
@@ -52,7 +52,10 @@ macro_rules! kernel {
                     let mut sums: [[$int; N]; R] = [each(start); R];
                     // With few tokens, two chains hide the latency of one.
                     let mut others: [[$int; N]; R] = [[$zero(); N]; R];
-                    for s in 0..STEPS {
+                    // Counted by a number that LLVM does not know: unrolled, it may sort some
+                    // tiles' products by token, which then wait for each other.
+                    let steps = if R * N < 4 { STEPS } else { steps };
+                    for s in 0..steps {
                         let sums = if R * N < 4 && s % 2 == 1 { &mut others } else { &mut sums };
                         let vectors: [$int; R] = each(|r| {
                             $load_int(weights.add(s).cast::<i32>().add(row + r * $lanes).cast())
@@ -106,7 +109,7 @@ macro_rules! kernel {
                 scratch.widen(matrix, run, Self::SIGNED)
             }
 
-            unsafe fn tile(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+            unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
                 unsafe {
                     match sums.len() {
                         $($n => $name::tile_of::<$n>(matrix, job, sums),)*
@@ -119,7 +122,7 @@ macro_rules! kernel {
         impl $name {
             /// A tile of N tokens.
             #[target_feature(enable = $features)]
-            fn tile_of<const N: usize>(matrix: &Matrix, job: Job<'_>, sums: &mut Sums) {
+            fn tile_of<const N: usize>(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
                 // The products are exact for all widths, so that one kernel serves them all.
                 // SAFETY: the instructions are there, as this function needs them too.
                 unsafe {
