@@ -1,17 +1,19 @@
 """Step 6, train: all weights, from the compiled start (or wherever the last run stopped).
 
-    python models/train/train.py --fresh --minutes 57
+    python models/train/train.py --fresh --minutes 80
+    python models/train/train.py --fresh trained.pt --minutes 22 --rate 2e-4 --whole 0.7    # a second run behind it
     python models/train/train.py --pairs 6400 --dev 0        # a trial of a minute or two
 
---fresh begins again from start.pt.
+--fresh begins again from start.pt, or from the state that it names.
 
 Each step takes 16 queries with 10 candidates each: the passage known to answer, neighbours by BM25 and by MiniLM, and
 random ones. The loss is listwise, the Kullback-Leibler divergence from the teacher's softmax, and a binary
 cross-entropy on passages known to answer and random ones, which makes scores probabilities; and the means that layer 4
-gathers shall point where MiniLM's vectors of the texts do. For speed, most lists see of each document only the part that
-has most of the query's words. The learning rate follows one cosine over all pairs, or over a given time. Everything
-needed to go on is in train.pt, written every 100 steps; curve.csv is the learning curve. models/README.md gives the
-allocator's settings, which make it several times faster.
+gathers shall point where MiniLM's vectors of the texts do. The teacher adds up MiniLM's cosine and static MaxSim over
+the start's token vectors. For speed, most lists see of each document only the part that has most of the query's words;
+a last run lets most see all of it. The learning rate follows one cosine over all pairs, or over a given time.
+Everything needed to go on is in train.pt, written every 100 steps; curve.csv is the learning curve. models/README.md
+gives the allocator's settings, which make it several times faster.
 """
 
 import argparse
@@ -31,28 +33,29 @@ import evaluate
 from batches import Prompts
 from model import CONFIG, Batch, Reranker
 from sources import WORK
-from start import idf
+from start import IDF, idf
 from teacher import Bm25, read
 from vectors import SEMANTIC
 from vocabulary import LONGEST
 
 QUERIES, CANDIDATES = 16, 10
-WINDOW, WHOLE = 48, 0.2  # tokens of a document; share of the lists that see all of it
+WINDOW = 48  # tokens of a document that most lists see
 # Natural questions are few; they are what the model is for.
 WEIGHTS = {"xquad": 4.0, "wikipedia questions": 2.0, "trivia": 0.7, "wordnet": 0.3, "foldoc": 0.7, "debian": 0.7}
 TEMPERATURE = 0.05
-# The teacher: cosine / TEMPERATURE + LEXICAL * BM25's share + what is known.
-LEXICAL, KNOWN, ANSWER = 4.0, 3.5, 1.5
+# The teacher: cosine / TEMPERATURE + MATCHED * static MaxSim + what is known.
+MATCHED, KNOWN, ANSWER = 10.0, 3.5, 1.5
 BINARY, MEANS = 0.4, 1.0
 
 
 class Lists:
     """Draws queries and their candidates, with the teacher's scores."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, whole: float):
         self.chance = np.random.default_rng(seed)
+        self.whole = whole
         found = np.load(WORK / "candidates.npz")
-        self.candidates, self.shares = found["ids"], found["shares"]
+        self.candidates = found["ids"]
         self.query_vectors, self.passage_vectors = np.load(WORK / "queries.npy"), np.load(WORK / "passages.npy")
         ids = np.load(WORK / "ids.npz")
         self.passage_ids, self.passage_starts = ids["passages_ids"], ids["passages_starts"]
@@ -60,6 +63,9 @@ class Lists:
         self.idf = idf(CONFIG["vocab_size"])
         learned = np.load(WORK / "vectors.npz")
         self.mean, self.axes = learned["mean"], learned["axes"]
+        embedding = torch.load(WORK / "start.pt", weights_only=True)["embed_tokens.weight"]
+        self.unit = F.normalize(embedding[:, :SEMANTIC], dim=1).numpy()
+        self.heaviness = embedding[:, IDF].numpy()
         self.passages, self.queries = read("passages"), read("queries")
         base = {}
         self.base = np.array([base.setdefault(row["id"].split("#")[0], len(base)) for row in self.passages])
@@ -69,29 +75,36 @@ class Lists:
         weights = np.array([WEIGHTS.get(row["source"], 1.0) for row in self.queries]) * usable
         self.weights = weights / weights.sum()
 
+    def signals(self, query: int, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cosines and the teacher's logits, without what is known, of a query's passages."""
+        cosines = self.passage_vectors[ids].astype(np.float32) @ self.query_vectors[query].astype(np.float32)
+        return cosines, cosines / TEMPERATURE + MATCHED * self.maxsim(query, ids)
+
+    def maxsim(self, query: int, ids: np.ndarray) -> np.ndarray:
+        """Static MaxSim: each query token's best cosine with a passage's token, weighted by its IDF: 0 to 1."""
+        asked = self.query_ids[self.query_starts[query] : self.query_starts[query + 1]]
+        weights = self.heaviness[asked]
+        tokens = [self.passage(index) for index in ids]
+        starts = np.cumsum([0, *[len(own) for own in tokens[:-1]]])
+        best = np.maximum.reduceat(self.unit[asked] @ self.unit[np.concatenate(tokens)].T, starts, axis=1)
+        return weights @ best / max(weights.sum(), 1e-6)
+
     def draw(self, query: int):
-        """(passages, teacher's logits, labels): labels 1 known, 0 certainly not, -1 unknown. None if too few."""
+        """(passages, teacher's logits, labels): labels 1 known, 0 certainly not, -1 unknown."""
         known = self.positives[query]
         near = self.chance.permutation(np.arange(1, self.candidates.shape[1]))[:18]
-        ids, shares = self.candidates[query][near], self.shares[query][near].astype(np.float32)
-        _, first = np.unique(ids, return_index=True)
-        ids, shares = ids[first], shares[first]
-        fresh = ~np.isin(self.base[ids], self.base[known]) if known else np.ones(len(ids), bool)
-        ids, shares = ids[fresh], shares[fresh]
-        logits = (
-            self.passage_vectors[ids].astype(np.float32) @ self.query_vectors[query].astype(np.float32) / TEMPERATURE
-        )
-        logits += LEXICAL * shares
+        ids = np.unique(self.candidates[query][near])
+        if known:
+            ids = ids[~np.isin(self.base[ids], self.base[known])]
+        _, logits = self.signals(query, ids)
         answer = self.queries[query]["answer"]
         if answer:
             logits += ANSWER * np.array([answer.lower() in self.passages[index]["text"].lower() for index in ids])
         labels = np.full(len(ids), -1.0, np.float32)
         random_count = 2
         if known:
-            # The first is the one whose BM25 share is at hand.
-            own = known[0]
-            vector = self.passage_vectors[own].astype(np.float32) @ self.query_vectors[query].astype(np.float32)
-            logit = vector / TEMPERATURE + LEXICAL * float(self.shares[query][0])
+            own = [self.chance.choice(known)]
+            _, (logit,) = self.signals(query, np.array(own))
             unlike = logits < logit  # others may answer as well
             ids, logits, labels = ids[unlike], logits[unlike], np.where(logits[unlike] < logit - 3, 0.0, labels[unlike])
             keep = CANDIDATES - 1 - random_count
@@ -102,9 +115,8 @@ class Lists:
             order = self.chance.permutation(len(ids))[: CANDIDATES - random_count]
             ids, logits, labels = ids[order], logits[order], labels[order]
         others = self.chance.integers(len(self.passages), size=CANDIDATES - len(ids))
-        cosines = self.passage_vectors[others].astype(np.float32) @ self.query_vectors[query].astype(np.float32)
-        ids = np.append(ids, others)
-        logits = np.append(logits, cosines / TEMPERATURE)
+        cosines, apart = self.signals(query, others)
+        ids, logits = np.append(ids, others), np.append(logits, apart)
         labels = np.append(labels, np.where(cosines < 0.3, 0.0, -1.0))
         return ids, logits.astype(np.float32), labels.astype(np.float32)
 
@@ -132,7 +144,7 @@ class Lists:
         documents = [[self.passage(index) for index in ids] for ids, _, _ in drawn]
         whole = np.ones((QUERIES, CANDIDATES), np.float32)
         for row, own in enumerate(documents):
-            if self.chance.random() > WHOLE:
+            if self.chance.random() > self.whole:
                 whole[row] = [len(ids) <= WINDOW for ids in own]
                 documents[row] = [self.window(ids, asked[row]) for ids in own]
         batch, order = prompts.batch(asked, documents)
@@ -186,18 +198,15 @@ def losses(model: Reranker, step: Step) -> torch.Tensor:
     return torch.stack([listwise, binary / weight[known].sum().clamp(min=1), distance])
 
 
-def optimizer_of(model: Reranker) -> torch.optim.AdamW:
+def optimizers_of(model: Reranker) -> list[torch.optim.Optimizer]:
+    """Muon for the layers' matrices, whose updates it makes orthogonal; AdamW for the token vectors and the rest."""
     matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name and name != "answers"]
-    groups = [
-        {"params": matrices, "scale": 1.0, "weight_decay": 0.01},
-        {"params": [model.embed_tokens.weight], "scale": 0.7, "weight_decay": 0.0},
-        {
-            "params": [p for p in model.parameters() if p.dim() == 1] + [model.answers],
-            "scale": 3.0,
-            "weight_decay": 0.0,
-        },
-    ]
-    return torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.98), fused=True)
+    others = [p for p in model.parameters() if p.dim() == 1] + [model.answers]
+    muon = torch.optim.Muon(
+        [{"params": matrices, "scale": 1.0}], lr=1e-4, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
+    )
+    groups = [{"params": [model.embed_tokens.weight], "scale": 0.7}, {"params": others, "scale": 3.0}]
+    return [muon, torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.98), weight_decay=0.0, fused=True)]
 
 
 class Dev:
@@ -219,33 +228,37 @@ def main():
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--pairs", type=int, help="pairs of query and document in all")
     length.add_argument("--minutes", type=float, help="or the time in all")
-    parser.add_argument("--rate", type=float, default=4e-4, help="highest learning rate")
+    parser.add_argument("--rate", type=float, default=5e-4, help="highest learning rate")
+    parser.add_argument("--whole", type=float, default=0.2, help="share of the lists that see whole documents")
     parser.add_argument("--dev", type=int, default=100, help="queries of the development set; 0 for none")
-    parser.add_argument("--fresh", action="store_true", help="from the start, not from train.pt")
+    parser.add_argument(
+        "--fresh", nargs="?", const="start.pt", help="from start.pt or another state, not from train.pt"
+    )
     options = parser.parse_args()
     prompts, model = Prompts(), Reranker()
-    optimizer = optimizer_of(model)
+    optimizers = optimizers_of(model)
     saved = WORK / "train.pt"
     step, seconds = 0, 0.0
     start = hashlib.sha256((WORK / "start.pt").read_bytes()).hexdigest()
-    if saved.exists() and not options.fresh:
+    if saved.exists() and options.fresh is None:
         state = torch.load(saved, weights_only=True)
         if state["start"] != start:
             sys.exit("train.pt is of another start.pt: begin again with --fresh")
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         step, seconds = state["step"], state["seconds"]
         print(f"goes on at step {step}")
     else:
-        model.load_state_dict(torch.load(WORK / "start.pt", weights_only=True))
+        model.load_state_dict(torch.load(WORK / (options.fresh or "start.pt"), weights_only=True))
         (WORK / "curve.csv").unlink(missing_ok=True)
-    lists = Lists(seed=step)
+    lists = Lists(step, options.whole)
     dev = Dev(prompts, options.dev) if options.dev else None
     sums, counted, begun = np.zeros(3), 0, time.time() - seconds
 
     def save():
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "start": start}
-        torch.save({**state, "seconds": time.time() - begun}, WORK / "train.new")
+        state = {"model": model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
+        torch.save({**state, "step": step, "start": start, "seconds": time.time() - begun}, WORK / "train.new")
         (WORK / "train.new").replace(saved)
 
     for drawn in ahead(lambda: lists.step(prompts)):
@@ -256,13 +269,14 @@ def main():
         rate = (
             options.rate * min(1, max((step + 1) / 150, 10 * done)) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
         )
-        for group in optimizer.param_groups:
+        for group in [group for optimizer in optimizers for group in optimizer.param_groups]:
             group["lr"] = rate * group["scale"]
         parts = losses(model, drawn)
-        optimizer.zero_grad()
+        model.zero_grad()
         (parts * torch.tensor([1, BINARY, MEANS])).sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         step += 1
         sums += parts.detach().numpy()
         counted += 1
