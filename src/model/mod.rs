@@ -7,7 +7,7 @@ mod config;
 mod head;
 mod layer;
 mod pass;
-#[cfg(any(feature = "native", target_arch = "wasm32"))]
+#[cfg(feature = "native")]
 mod products;
 mod weights;
 
