@@ -19,18 +19,13 @@ use crate::kernel::lanes::each;
 const SUMS: usize = 8;
 /// Products in one call.
 const STEPS: usize = 256;
-/// Calls in one measurement, which has to outlast a browser's coarse clock: a tenth of a millisecond
-/// in pages that are not cross-origin isolated.
-const CALLS: usize = 2048;
-/// Milliseconds that are measured at least, and at most while a loop may still be unoptimized: the
-/// engine may have much else to optimize first.
+/// Calls in one measurement, which has to outlast a browser's coarse clock.
+const CALLS: usize = 512;
+/// Milliseconds that are measured at least: those in which the engine optimizes.
 const SPAN: f64 = 25.0;
-const LONGEST: f64 = 200.0;
-/// The share of its first time that a loop takes once it is optimized; some are from the first.
-const OPTIMIZED: f64 = 0.6;
 /// Measurements without a better one that end it, and the most.
 const SETTLED: usize = 8;
-const ROUNDS: usize = 1_000;
+const ROUNDS: usize = 400;
 /// What a better time is, as a share of the best.
 const BETTER: f64 = 0.9;
 
@@ -60,13 +55,12 @@ pub(in crate::kernel) fn fastest(
 fn times(loops: [Loop; 2], clock: impl Fn() -> f64) -> [f64; 2] {
     let vectors: [v128; SUMS] = each(|i| i8x16_splat(i as i8 * 5 - 17));
     let mut best = [f64::INFINITY; 2];
-    let mut first = [f64::NAN; 2];
     let begun = clock();
     let mut settled = 0;
-    for round in 0..ROUNDS {
+    for _ in 0..ROUNDS {
         let mut better = false;
         // In turn, so that what else the machine does meets both.
-        for ((run, best), first) in loops.into_iter().zip(&mut best).zip(&mut first) {
+        for (run, best) in loops.into_iter().zip(&mut best) {
             let start = clock();
             for _ in 0..CALLS {
                 black_box(run(black_box(&vectors)));
@@ -74,14 +68,9 @@ fn times(loops: [Loop; 2], clock: impl Fn() -> f64) -> [f64; 2] {
             let took = clock() - start;
             better |= took < *best * BETTER;
             *best = best.min(took);
-            if round == 0 {
-                *first = took;
-            }
         }
         settled = if better { 0 } else { settled + 1 };
-        let optimized = best.iter().zip(first).all(|(best, first)| *best < first * OPTIMIZED);
-        let span = if optimized { SPAN } else { LONGEST };
-        if settled >= SETTLED && clock() - begun >= span {
+        if settled >= SETTLED && clock() - begun >= SPAN {
             break;
         }
     }
