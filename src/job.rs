@@ -200,6 +200,13 @@ mod tests {
                 assert_eq!(alone, found, "{shared} ids shared");
             }
         }
+        // One alone goes with what precedes it, and leaves that behind for the next.
+        let file = Cursor::new(file);
+        let fresh = Reranker::load(file, LoadOptions::default(), &mut |_| {}).unwrap();
+        for (ids, expected) in whole.iter().zip(&alone) {
+            let found = margins(&fresh, &common[..25], vec![ids[25..].to_vec()]);
+            assert_eq!(found, [*expected], "one document behind 25 shared ids");
+        }
         // A part of a kept prefix, and more than it.
         for shared in [20, 30, 7] {
             let rest = whole.iter().map(|ids| ids[shared..].to_vec()).collect();
