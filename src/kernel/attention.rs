@@ -16,8 +16,6 @@ use super::threads::for_each;
 
 /// Keys whose logits are held at once.
 const KEYS: usize = 128;
-/// Sums of [`LANES`] values that stay in registers: WebAssembly has 16 of 4 values.
-const TILE: usize = if cfg!(target_arch = "wasm32") { 2 } else { 6 };
 
 /// How attention is split into heads (grouped-query: several heads share keys and values).
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +117,45 @@ impl Tile<'_> {
     fn lanes(&self) -> usize {
         self.group.len() * self.heads.len()
     }
+
+    /// The last key that each lane sees, where `before` precede its document.
+    #[inline(always)]
+    fn last_keys(&self, before: usize) -> [usize; LANES] {
+        each(|lane| {
+            let Query { start, token } = self.rows[self.lane(lane).0];
+            before + token - start
+        })
+    }
+
+    /// Where a lane's values begin in `[rows, heads, head_dim]`.
+    #[inline(always)]
+    fn place(&self, lane: usize) -> usize {
+        let (row, head) = self.lane(lane);
+        (row * self.shape.heads + head) * self.shape.head_dim
+    }
+
+    /// The queries over √head_dim: `[head_dim]` of lanes.
+    #[inline(always)]
+    fn read_queries<L: Lanes>(&self, lanes: &mut Vec<[f32; LANES]>) {
+        let head_dim = self.shape.head_dim;
+        lanes.clear();
+        lanes.resize(head_dim, [0.0; LANES]);
+        let asked: [&[f32]; LANES] = each(|lane| &self.queries[self.place(lane)..][..head_dim]);
+        to_lanes::<L>(&asked, lanes);
+        scale(lanes, &[1.0 / (head_dim as f32).sqrt(); LANES]);
+    }
+
+    /// Writes `[head_dim]` of lanes, each where it belongs.
+    #[inline(always)]
+    fn write<L: Lanes>(&self, sums: &[[f32; LANES]], out: &Output) {
+        let mut rows = [[0.0; LANES]; LANES];
+        for (index, sums) in sums.chunks(LANES).enumerate() {
+            from_lanes::<L>(sums, &mut rows);
+            for (lane, row) in rows[..self.lanes()].iter().enumerate() {
+                out.write(self.place(lane) + index * LANES, &row[..sums.len()]);
+            }
+        }
+    }
 }
 
 /// What a tile works in, kept from tile to tile.
@@ -168,85 +205,38 @@ impl Work for Attend<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { tile, prefix, own, scratch, out } = self;
-        let Heads { heads, kv_heads, head_dim } = tile.shape;
-        let kv_width = kv_heads * head_dim;
-        let scale = 1.0 / (head_dim as f32).sqrt();
-        let Scratch { queries, weights, sums } = scratch;
-        let mut last = [0; LANES]; // the last key that a lane sees
-        let before = prefix.keys.len() / kv_width;
-        let Query { start, .. } = tile.rows[tile.group.start];
-        for (lane, last) in last.iter_mut().enumerate() {
-            *last = before + tile.rows[tile.lane(lane).0].token - start;
-        }
-        queries.clear();
-        queries.resize(head_dim, [0.0; LANES]);
-        let asked: [&[f32]; LANES] = each(|lane| {
-            let (row, head) = tile.lane(lane);
-            &tile.queries[(row * heads + head) * head_dim..][..head_dim]
-        });
-        to_lanes::<L>(&asked, queries);
-        for value in queries.as_flattened_mut() {
-            *value *= scale;
-        }
+        let Self { tile, prefix, own, scratch: Scratch { queries, weights, sums }, out } = self;
+        let Heads { kv_heads, head_dim, .. } = tile.shape;
+        let (width, offset) = (kv_heads * head_dim, tile.kv_head * head_dim);
+        let before = prefix.keys.len() / width;
+        let start = tile.rows[tile.group.start].start;
+        let last = tile.last_keys(before);
+        tile.read_queries::<L>(queries);
         sums.clear();
         sums.resize(head_dim, [0.0; LANES]);
         let mut highest = [f32::NEG_INFINITY; LANES];
         let mut totals = [0.0; LANES];
         let end = last[tile.lanes() - 1] + 1;
-        let offset = tile.kv_head * head_dim;
         for first in (0..end).step_by(KEYS) {
             let keys = first..end.min(first + KEYS);
             weights.clear();
             weights.resize(keys.len(), [0.0; LANES]);
             // The part of the block before the documents, then the document's own.
             let (in_prefix, in_own) = split(keys.clone(), before);
-            let (left, right) = weights.split_at_mut(in_prefix.len());
             let in_own = start + in_own.start..start + in_own.end;
-            logits::<L>(
-                queries,
-                part(prefix.keys, in_prefix.clone(), kv_width),
-                offset,
-                kv_width,
-                left,
-            );
-            logits::<L>(queries, part(own.keys, in_own.clone(), kv_width), offset, kv_width, right);
-            // What some lanes do not see, in the last blocks alone.
-            let unseen =
-                keys.clone().zip(weights.iter_mut()).skip_while(|(key, _)| *key <= last[0]);
-            for (key, weights) in unseen {
-                for lane in 0..LANES {
-                    weights[lane] =
-                        if key > last[lane] { f32::NEG_INFINITY } else { weights[lane] };
-                }
-            }
+            let (left, right) = weights.split_at_mut(in_prefix.len());
+            let of_prefix = part(prefix.keys, in_prefix.clone(), width);
+            logits::<L>(queries, of_prefix, offset, width, left);
+            logits::<L>(queries, part(own.keys, in_own.clone(), width), offset, width, right);
+            hide(weights, keys, &last);
             let factor = soften(weights, &mut highest, &mut totals);
-            for sums in sums.iter_mut() {
-                for lane in 0..LANES {
-                    sums[lane] *= factor[lane];
-                }
-            }
+            scale(sums, &factor);
             let (left, right) = weights.split_at(in_prefix.len());
-            add_values::<L>(left, part(prefix.values, in_prefix, kv_width), offset, kv_width, sums);
-            add_values::<L>(right, part(own.values, in_own, kv_width), offset, kv_width, sums);
+            add_values::<L>(left, part(prefix.values, in_prefix, width), offset, width, sums);
+            add_values::<L>(right, part(own.values, in_own, width), offset, width, sums);
         }
-        let norm = totals.map(|total| 1.0 / total);
-        for sums in sums.iter_mut() {
-            for lane in 0..LANES {
-                sums[lane] *= norm[lane];
-            }
-        }
-        let start = |lane: usize| {
-            let (row, head) = tile.lane(lane);
-            (row * heads + head) * head_dim
-        };
-        let mut rows = [[0.0; LANES]; LANES];
-        for (first, sums) in (0..head_dim).step_by(LANES).zip(sums.chunks(LANES)) {
-            from_lanes::<L>(sums, &mut rows);
-            for (lane, row) in rows[..tile.lanes()].iter().enumerate() {
-                out.write(start(lane) + first, &row[..sums.len()]);
-            }
-        }
+        scale(sums, &totals.map(|total| 1.0 / total));
+        tile.write::<L>(sums, out);
     }
 }
 
@@ -311,35 +301,63 @@ fn logits<L: Lanes>(
     weights: &mut [[f32; LANES]],
 ) {
     let key = |index: usize| &keys[index * width + offset..][..queries.len()];
-    let count = weights.len();
-    let mut tiles = weights.chunks_exact_mut(TILE);
-    for (tile, weights) in tiles.by_ref().enumerate() {
-        let keys: [&[f32]; TILE] = std::array::from_fn(|i| key(tile * TILE + i));
-        logits_of::<L, TILE>(queries, keys, weights);
+    let mut done = 0;
+    if L::SUMS >= 8 {
+        done = logits_by::<L, 8>(queries, key, weights, done);
     }
-    let rest = tiles.into_remainder();
-    let first = count - rest.len();
-    for (i, weights) in rest.iter_mut().enumerate() {
-        logits_of::<L, 1>(queries, [key(first + i)], std::slice::from_mut(weights));
+    if L::SUMS >= 4 {
+        done = logits_by::<L, 4>(queries, key, weights, done);
+    }
+    done = logits_by::<L, 2>(queries, key, weights, done);
+    logits_by::<L, 1>(queries, key, weights, done);
+}
+
+/// Logits of keys from `first` on, N at a time while there are so many; returns the first that is
+/// left.
+#[inline(always)]
+#[allow(unsafe_code)]
+fn logits_by<'a, L: Lanes, const N: usize>(
+    queries: &[[f32; LANES]],
+    key: impl Fn(usize) -> &'a [f32],
+    weights: &mut [[f32; LANES]],
+    first: usize,
+) -> usize {
+    let mut next = first;
+    for weights in weights[first..].as_chunks_mut::<N>().0 {
+        let keys: [&[f32]; N] = each(|n| &key(next + n)[..queries.len()]);
+        // SAFETY: `Backend::run` chose L.
+        unsafe {
+            let mut sums: [L; N] = [L::splat(0.0); N];
+            for (i, queries) in queries.iter().enumerate() {
+                let queries = L::load(queries);
+                sums = each(|n| sums[n].plus_product(L::splat(keys[n][i]), queries));
+            }
+            weights.iter_mut().zip(sums).for_each(|(weights, sums)| sums.store(weights));
+        }
+        next += N;
+    }
+    next
+}
+
+/// Leaves no weight to keys behind the last that a lane sees.
+#[inline(always)]
+fn hide(weights: &mut [[f32; LANES]], keys: Range<usize>, last: &[usize; LANES]) {
+    // The first lane sees least: what it sees, all do.
+    let unseen = keys.zip(weights).skip_while(|(key, _)| *key <= last[0]);
+    for (key, weights) in unseen {
+        for lane in 0..LANES {
+            weights[lane] = if key > last[lane] { f32::NEG_INFINITY } else { weights[lane] };
+        }
     }
 }
 
+/// values[i][lane] *= factor[lane]
 #[inline(always)]
-#[allow(unsafe_code)]
-fn logits_of<L: Lanes, const N: usize>(
-    queries: &[[f32; LANES]],
-    keys: [&[f32]; N],
-    weights: &mut [[f32; LANES]],
-) {
-    let keys = keys.map(|key| &key[..queries.len()]);
-    // SAFETY: `Backend::run` chose L.
-    unsafe {
-        let mut tile: [L; N] = [L::splat(0.0); N];
-        for (i, queries) in queries.iter().enumerate() {
-            let queries = L::load(queries);
-            tile = each(|n| tile[n].plus_product(L::splat(keys[n][i]), queries));
+fn scale(values: &mut [[f32; LANES]], factor: &[f32; LANES]) {
+    for values in values {
+        for lane in 0..LANES {
+            values[lane] *= factor[lane];
         }
-        weights.iter_mut().zip(tile).for_each(|(weights, tile)| tile.store(weights));
     }
 }
 
@@ -380,39 +398,48 @@ fn add_values<L: Lanes>(
     width: usize,
     sums: &mut [[f32; LANES]],
 ) {
-    let count = sums.len();
-    let mut tiles = sums.chunks_exact_mut(TILE);
-    for (tile, sums) in tiles.by_ref().enumerate() {
-        add_values_of::<L, TILE>(weights, values, offset + tile * TILE, width, sums);
+    let mut done = 0;
+    if L::SUMS >= 16 {
+        done = add_values_by::<L, 16>(weights, values, offset, width, sums, done);
     }
-    let rest = tiles.into_remainder();
-    let first = count - rest.len();
-    for (i, sums) in rest.iter_mut().enumerate() {
-        let sums = std::slice::from_mut(sums);
-        add_values_of::<L, 1>(weights, values, offset + first + i, width, sums);
+    if L::SUMS >= 8 {
+        done = add_values_by::<L, 8>(weights, values, offset, width, sums, done);
     }
+    if L::SUMS >= 4 {
+        done = add_values_by::<L, 4>(weights, values, offset, width, sums, done);
+    }
+    done = add_values_by::<L, 2>(weights, values, offset, width, sums, done);
+    add_values_by::<L, 1>(weights, values, offset, width, sums, done);
 }
 
+/// Adds to the sums from `first` on, N at a time while there are so many; returns the first that is
+/// left.
 #[inline(always)]
 #[allow(unsafe_code)]
-fn add_values_of<L: Lanes, const N: usize>(
+fn add_values_by<L: Lanes, const N: usize>(
     weights: &[[f32; LANES]],
     values: &[f32],
-    first: usize,
+    offset: usize,
     width: usize,
     sums: &mut [[f32; LANES]],
-) {
-    assert_eq!(sums.len(), N);
-    // SAFETY: `Backend::run` chose L.
-    unsafe {
-        let mut tile: [L; N] = each(|n| L::load(&sums[n]));
-        for (weights, values) in weights.iter().zip(values.chunks_exact(width)) {
-            let values: &[f32; N] = values[first..first + N].try_into().expect("N values: bug");
-            let weights = L::load(weights);
-            tile = each(|n| tile[n].plus_product(L::splat(values[n]), weights));
+    first: usize,
+) -> usize {
+    let mut next = first;
+    for sums in sums[first..].as_chunks_mut::<N>().0 {
+        // SAFETY: `Backend::run` chose L.
+        unsafe {
+            let mut tile: [L; N] = each(|n| L::load(&sums[n]));
+            for (weights, values) in weights.iter().zip(values.chunks_exact(width)) {
+                let values: &[f32; N] =
+                    values[offset + next..][..N].try_into().expect("N values: bug");
+                let weights = L::load(weights);
+                tile = each(|n| tile[n].plus_product(L::splat(values[n]), weights));
+            }
+            sums.iter_mut().zip(tile).for_each(|(sums, tile)| tile.store(sums));
         }
-        sums.iter_mut().zip(tile).for_each(|(sums, tile)| tile.store(sums));
+        next += N;
     }
+    next
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ pub(super) const LANES: usize = 16;
 /// All methods need the instruction set of the implementor, which [`super::backend::Backend::run`]
 /// sees to.
 pub(super) trait Lanes: Copy {
+    /// Sums that stay in registers besides what is added to them: a power of two, as sizes are.
+    const SUMS: usize;
+
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: &[f32; LANES]) -> Self;
     unsafe fn store(self, to: &mut [f32; LANES]);
@@ -43,6 +46,8 @@ pub(super) trait Lanes: Copy {
 pub(super) struct Plain([f32; LANES]);
 
 impl Lanes for Plain {
+    const SUMS: usize = 4;
+
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Self([value; LANES])
@@ -66,7 +71,7 @@ impl Lanes for Plain {
 
 #[allow(unused_macros)]
 macro_rules! lanes {
-    ($name:ident, $vector:ty, $count:literal, $splat:path, $load:path, $store:path, $mul:path, $add:path $(, $transpose:path)?) => {
+    ($name:ident, $vector:ty, $count:literal, $sums:literal, $splat:path, $load:path, $store:path, $mul:path, $add:path $(, $transpose:path)?) => {
         /// The vectors of one instruction set.
         #[derive(Clone, Copy)]
         pub(in crate::kernel) struct $name([$vector; $count]);
@@ -75,6 +80,8 @@ macro_rules! lanes {
         // as long as the vectors together.
         #[allow(unused_unsafe)] // WebAssembly's arithmetic is safe
         impl Lanes for $name {
+            const SUMS: usize = $sums;
+
             #[inline(always)]
             unsafe fn splat(value: f32) -> Self {
                 Self([unsafe { $splat(value) }; $count])
@@ -123,6 +130,7 @@ mod x86_64 {
         Avx2,
         __m256,
         2,
+        4,
         _mm256_set1_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
@@ -133,6 +141,7 @@ mod x86_64 {
         Avx512,
         __m512,
         1,
+        16,
         _mm512_set1_ps,
         _mm512_loadu_ps,
         _mm512_storeu_ps,
@@ -186,7 +195,7 @@ mod wasm32 {
 
     use super::{LANES, Lanes, each};
 
-    lanes!(Simd128, v128, 4, f32x4_splat, v128_load, v128_store, f32x4_mul, f32x4_add);
+    lanes!(Simd128, v128, 4, 2, f32x4_splat, v128_load, v128_store, f32x4_mul, f32x4_add);
 }
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub(super) use wasm32::Simd128;
@@ -197,7 +206,7 @@ mod aarch64 {
 
     use super::{LANES, Lanes, each};
 
-    lanes!(Neon, float32x4_t, 4, vdupq_n_f32, vld1q_f32, vst1q_f32, vmulq_f32, vaddq_f32);
+    lanes!(Neon, float32x4_t, 4, 4, vdupq_n_f32, vld1q_f32, vst1q_f32, vmulq_f32, vaddq_f32);
 }
 #[cfg(target_arch = "aarch64")]
 pub(super) use aarch64::Neon;

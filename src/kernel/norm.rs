@@ -1,14 +1,11 @@
 //! Root-mean-square normalisation.
 
 use super::backend::{Backend, Work};
-use super::lanes::Lanes;
+use super::lanes::{LANES, Lanes};
 use super::threads::for_each_chunk;
 
 /// Rows that one task takes.
 const ROWS: usize = 16;
-/// Lanes that sums run in, so that the compiler may use vector registers:
-/// float addition is not associative, so it never reorders a plain sum itself.
-const LANES: usize = 16;
 
 /// Each row x of `data` `[rows, width]` becomes x / √(mean(x²) + eps) · weight,
 /// with weight `[width]` (Zhang and Sennrich, 2019).
@@ -17,6 +14,18 @@ pub fn rms_norm(data: &mut [f32], weight: &[f32], eps: f32) {
     assert_eq!(data.len() % width, 0);
     let backend = Backend::best();
     for_each_chunk(data, ROWS * width, |_, rows| backend.run(Norm { rows, weight, eps }));
+}
+
+/// [`rms_norm`] of `data`, written over what `normed` holds.
+pub fn rms_norm_into(data: &[f32], weight: &[f32], eps: f32, normed: &mut [f32]) {
+    let width = weight.len();
+    assert_eq!(data.len() % width, 0);
+    assert_eq!(data.len(), normed.len());
+    let backend = Backend::best();
+    for_each_chunk(normed, ROWS * width, |index, rows| {
+        rows.copy_from_slice(&data[index * ROWS * width..][..rows.len()]);
+        backend.run(Norm { rows, weight, eps });
+    });
 }
 
 struct Norm<'a> {
@@ -40,6 +49,8 @@ impl Work for Norm<'_> {
     }
 }
 
+/// Runs in lanes, so that the compiler may use vector registers: float addition is not associative,
+/// so it never reorders a plain sum itself.
 #[inline(always)]
 fn sum_of_squares(row: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];

@@ -10,17 +10,63 @@ pub fn threads() -> usize {
 
 #[cfg(feature = "threads")]
 mod many {
-    use rayon::prelude::*;
+    use std::hint::spin_loop;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::{Mutex, PoisonError};
 
-    /// Runs `work` on one of the threads. From outside each loop within it would hand over to
-    /// them and wait, which costs several microseconds.
+    use rayon::Yield;
+
+    use super::threads;
+
+    /// Looks for work that a thread takes before it lets rayon send it to sleep: some tenths of a
+    /// millisecond, longer than a pass computes between two loops.
+    const IDLE_LOOKS: usize = 10_000;
+    /// Looks at others' work between which a waiting thread offers its processor to them.
+    const SPINS: usize = 64;
+
+    /// Runs `work` on one of the threads, while the others stay awake for the loops within it.
+    ///
+    /// Rayon sends a thread to sleep after 33 looks for work with a yield in between, which in
+    /// WebAssembly does nothing: it would sleep after every loop, and to wake it takes as long as
+    /// a small loop.
     pub fn on_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-        rayon::scope(|_| work())
+        let done = AtomicBool::new(false);
+        rayon::scope(|scope| {
+            let own = rayon::current_thread_index();
+            if threads() > 1 {
+                let done = &done;
+                scope.spawn_broadcast(move |_, other| {
+                    if Some(other.index()) != own {
+                        stay_awake(done);
+                    }
+                });
+            }
+            let _end = OnDrop(|| done.store(true, Ordering::Release));
+            work()
+        })
+    }
+
+    /// Takes part in all loops until `done`, or until there has been nothing to do for long.
+    fn stay_awake(done: &AtomicBool) {
+        let mut idle = 0;
+        while idle < IDLE_LOOKS && !done.load(Ordering::Acquire) {
+            match rayon::yield_now() {
+                Some(Yield::Executed) => idle = 0,
+                _ => idle += 1,
+            }
+            spin_loop();
+        }
     }
 
     /// Calls `work(index)` for each index below `count`.
     pub fn for_each(count: usize, work: impl Fn(usize) + Sync) {
-        (0..count).into_par_iter().for_each(&work);
+        let next = AtomicUsize::new(0);
+        let claim = || {
+            let take = |start| (start < count).then(|| start + share(count - start));
+            let start = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
+            Some(start..start + share(count - start))
+        };
+        run(count, claim, |range| range.for_each(&work));
     }
 
     /// Calls `work(index, chunk)` for each `size`-long chunk of `data`.
@@ -29,7 +75,8 @@ mod many {
         size: usize,
         work: impl Fn(usize, &mut [T]) + Sync,
     ) {
-        data.par_chunks_mut(size).enumerate().for_each(|(index, chunk)| work(index, chunk));
+        let nothing: &mut [()] = &mut [];
+        for_each_pair_of_chunks((data, nothing), (size, 0), |index, chunk, _| work(index, chunk));
     }
 
     /// Calls `work(index, chunk, chunk)` for the chunks of two slices, side by side.
@@ -38,8 +85,80 @@ mod many {
         (size_a, size_b): (usize, usize),
         work: impl Fn(usize, &mut [A], &mut [B]) + Sync,
     ) {
-        let pairs = a.par_chunks_mut(size_a).zip(b.par_chunks_mut(size_b));
-        pairs.enumerate().for_each(|(index, (a, b))| work(index, a, b));
+        let count = a.len().div_ceil(size_a);
+        let left = Mutex::new((0, a, b));
+        let claim = || {
+            let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+            let (start, a, b) = &mut *left;
+            let taken = share(count - *start);
+            let first = *start;
+            *start += taken;
+            let own = (first, take(a, taken * size_a), take(b, taken * size_b));
+            (taken > 0).then_some(own)
+        };
+        run(count, claim, |(first, a, b)| {
+            let mut rest = b;
+            for (index, a) in a.chunks_mut(size_a).enumerate() {
+                work(first + index, a, take(&mut rest, size_b));
+            }
+        });
+    }
+
+    /// Cuts the first `length` elements off, or as many as there are.
+    fn take<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
+        let whole = std::mem::take(slice);
+        let (first, rest) = whole.split_at_mut(length.min(whole.len()));
+        *slice = rest;
+        first
+    }
+
+    /// How many of the tasks `left` a thread takes at once: ever fewer, so that all threads end
+    /// together, but neighbours as long as there are many (guided self-scheduling, Polychronopoulos
+    /// and Kuck, 1987).
+    fn share(left: usize) -> usize {
+        left.div_ceil(2 * threads())
+    }
+
+    /// Works off what `claim` hands out for `count` tasks, on all threads.
+    fn run<P>(count: usize, claim: impl Fn() -> Option<P> + Sync, work: impl Fn(P) + Sync) {
+        let all = || {
+            while let Some(part) = claim() {
+                work(part);
+            }
+        };
+        let helpers = threads().min(count).saturating_sub(1);
+        if helpers == 0 {
+            return all();
+        }
+        let busy = AtomicUsize::new(0);
+        rayon::scope(|scope| {
+            for _ in 0..helpers {
+                scope.spawn(|_| {
+                    busy.fetch_add(1, Ordering::Relaxed);
+                    let _end = OnDrop(|| busy.fetch_sub(1, Ordering::Release));
+                    all();
+                });
+            }
+            all();
+            // What others still do is short, and rayon would sleep at once: see `on_threads`.
+            let mut spins = 0;
+            while busy.load(Ordering::Acquire) > 0 {
+                spins += 1;
+                if spins % SPINS == 0 {
+                    std::thread::yield_now();
+                }
+                spin_loop();
+            }
+        });
+    }
+
+    /// Calls a function at the end of its scope, even one that panics.
+    struct OnDrop<T, F: Fn() -> T>(F);
+
+    impl<T, F: Fn() -> T> Drop for OnDrop<T, F> {
+        fn drop(&mut self) {
+            (self.0)();
+        }
     }
 }
 
@@ -79,3 +198,48 @@ mod one {
 pub use many::*;
 #[cfg(not(feature = "threads"))]
 pub use one::*;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn every_task_runs_once() {
+        for count in [0, 1, 2, 7, 1000] {
+            let runs: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+            on_threads(|| {
+                for_each(count, |index| {
+                    runs[index].fetch_add(1, Ordering::Relaxed);
+                });
+            });
+            assert!(runs.iter().all(|runs| runs.load(Ordering::Relaxed) == 1), "{count}: {runs:?}");
+        }
+    }
+
+    #[test]
+    fn chunks_come_with_their_index_and_side_by_side() {
+        for count in [0, 1, 5, 64, 1001] {
+            let (mut a, mut b) = (vec![0; 3 * count], vec![0; 2 * count]);
+            let _ = (a.pop(), b.pop()); // the last chunks are shorter
+            for_each_pair_of_chunks((&mut a, &mut b), (3, 2), |index, a, b| {
+                a.fill(index);
+                b.fill(index);
+            });
+            assert!(a.iter().enumerate().all(|(place, index)| *index == place / 3), "{a:?}");
+            assert!(b.iter().enumerate().all(|(place, index)| *index == place / 2), "{b:?}");
+            for_each_chunk(&mut a, 4, |index, a| a.fill(index));
+            assert!(a.iter().enumerate().all(|(place, index)| *index == place / 4), "{a:?}");
+        }
+    }
+
+    #[test]
+    fn a_panic_comes_back_and_leaves_the_threads_whole() {
+        for _ in 0..10 {
+            let loops = || on_threads(|| for_each(64, |index| assert_ne!(index, 63)));
+            assert!(std::panic::catch_unwind(loops).is_err());
+        }
+        every_task_runs_once();
+    }
+}

@@ -25,6 +25,23 @@ pub struct Layer {
     pub ffn_down: Linear,      // [hidden, ffn]
 }
 
+/// What a layer computes in, kept from layer to layer: to fill memory with zeros takes a percent of
+/// the time.
+#[derive(Default)]
+pub struct Room {
+    normed: Vec<f32>,
+    queries: Vec<f32>,
+    attended: Vec<f32>,
+}
+
+/// The first `length` values of a buffer, whatever they are.
+fn first(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
+    }
+    &mut buffer[..length]
+}
+
 /// Where tokens stand: their place in the batch, their document's start there,
 /// and what precedes every document.
 pub struct Place<'a> {
@@ -50,40 +67,43 @@ impl Layer {
     }
 
     /// Keys and values, each `[tokens, kv_heads, head_dim]`, of `hidden`
-    /// `[tokens, hidden]`; appended to the two vectors.
+    /// `[tokens, hidden]`; they overwrite what the two slices hold.
     pub fn keys_values(
         &self,
         config: &Config,
         hidden: &[f32],
         place: &Place<'_>,
-        keys: &mut Vec<f32>,
-        values: &mut Vec<f32>,
+        room: &mut Room,
+        keys: &mut [f32],
+        values: &mut [f32],
     ) {
         let eps = config.rms_norm_eps as f32;
-        for (chunk, hidden) in hidden.chunks(ROWS * config.hidden_size).enumerate() {
-            let mut x = hidden.to_vec();
-            kernel::rms_norm(&mut x, &self.attn_norm, eps);
-            let [mut k, v] = kernel::multiply([&self.attn_k, &self.attn_v], &x);
-            kernel::rms_norm(&mut k, &self.attn_k_norm, eps);
-            place.rope.apply(&mut k, config.kv_heads, |row| place.position(chunk * ROWS + row));
-            keys.extend_from_slice(&k);
-            values.extend_from_slice(&v);
+        let size = ROWS * config.kv_size();
+        let own = keys.chunks_mut(size).zip(values.chunks_mut(size));
+        for (chunk, (hidden, (k, v))) in
+            hidden.chunks(ROWS * config.hidden_size).zip(own).enumerate()
+        {
+            let x = first(&mut room.normed, hidden.len());
+            kernel::rms_norm_into(hidden, &self.attn_norm, eps, x);
+            kernel::multiply_into([&self.attn_k, &self.attn_v], x, [&mut *k, v]);
+            kernel::rms_norm(k, &self.attn_k_norm, eps);
+            place.rope.apply(k, config.kv_heads, |row| place.position(chunk * ROWS + row));
         }
     }
 
     /// Carries `hidden` `[rows, hidden]`, the tokens that `place` names,
-    /// through the layer.
+    /// through the layer. `seen` are the prefix's keys and values, and the tokens' own.
     pub fn update(
         &self,
         config: &Config,
         hidden: &mut [f32],
         place: &Place<'_>,
-        prefix: KeysValues<'_>,
-        own: KeysValues<'_>,
+        room: &mut Room,
+        seen: [KeysValues<'_>; 2],
     ) {
         for (chunk, hidden) in hidden.chunks_mut(ROWS * config.hidden_size).enumerate() {
-            self.attend(config, hidden, place, chunk * ROWS, prefix, own);
-            self.feed_forward(config, hidden);
+            self.attend(config, hidden, place, chunk * ROWS, room, seen);
+            self.feed_forward(config, hidden, room);
         }
     }
 
@@ -92,25 +112,27 @@ impl Layer {
         config: &Config,
         hidden: &mut [f32],
         place: &Place<'_>,
-        first: usize,
-        prefix: KeysValues<'_>,
-        own: KeysValues<'_>,
+        first_row: usize,
+        room: &mut Room,
+        [prefix, own]: [KeysValues<'_>; 2],
     ) {
         let eps = config.rms_norm_eps as f32;
-        let mut x = hidden.to_vec();
-        kernel::rms_norm(&mut x, &self.attn_norm, eps);
-        let mut q = self.attn_q.forward(&x);
-        kernel::rms_norm(&mut q, &self.attn_q_norm, eps);
-        place.rope.apply(&mut q, config.heads, |row| place.position(first + row));
-        let rows = &place.rows[first..first + hidden.len() / config.hidden_size];
-        let mut out = vec![0.0; q.len()];
-        kernel::attention(config.heads(), &q, rows, prefix, own, &mut out);
-        self.attn_output.add_to(&out, hidden);
+        let count = hidden.len() / config.hidden_size;
+        let x = first(&mut room.normed, hidden.len());
+        let q = first(&mut room.queries, count * config.heads * config.head_dim);
+        let out = first(&mut room.attended, q.len());
+        kernel::rms_norm_into(hidden, &self.attn_norm, eps, x);
+        kernel::multiply_into([&self.attn_q], x, [&mut *q]);
+        kernel::rms_norm(q, &self.attn_q_norm, eps);
+        place.rope.apply(q, config.heads, |row| place.position(first_row + row));
+        let rows = &place.rows[first_row..first_row + count];
+        kernel::attention(config.heads(), q, rows, prefix, own, out);
+        self.attn_output.add_to(out, hidden);
     }
 
-    fn feed_forward(&self, config: &Config, hidden: &mut [f32]) {
-        let mut x = hidden.to_vec();
-        kernel::rms_norm(&mut x, &self.ffn_norm, config.rms_norm_eps as f32);
-        kernel::feed_forward(&self.ffn_gate, &self.ffn_up, &self.ffn_down, &x, hidden);
+    fn feed_forward(&self, config: &Config, hidden: &mut [f32], room: &mut Room) {
+        let x = first(&mut room.normed, hidden.len());
+        kernel::rms_norm_into(hidden, &self.ffn_norm, config.rms_norm_eps as f32, x);
+        kernel::feed_forward(&self.ffn_gate, &self.ffn_up, &self.ffn_down, x, hidden);
     }
 }

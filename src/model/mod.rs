@@ -7,7 +7,7 @@ mod config;
 mod head;
 mod layer;
 mod pass;
-#[cfg(feature = "native")]
+#[cfg(any(feature = "native", target_arch = "wasm32"))]
 mod products;
 mod weights;
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::Model;
-use super::layer::Place;
+use super::layer::{Place, Room};
 use crate::batch::Batch;
 use crate::kernel::{self, KeysValues, Query, Rope};
 use crate::{Error, Result};
@@ -42,6 +42,10 @@ pub struct Pass {
     /// Row of the last token of each document that is to be scored.
     last: Vec<usize>,
     layer: usize,
+    /// Keys and values of the last layer that ran, each `[tokens, kv_heads, head_dim]`.
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    room: Room,
 }
 
 impl Pass {
@@ -84,7 +88,10 @@ impl Pass {
         let config = &model.config;
         let positions = behind.tokens..behind.tokens + longest;
         let rope = Rope::new(positions, config.head_dim, config.rope_theta);
-        Ok(Self { filled: None, behind, rope, hidden, rows, last, layer: 0 })
+        let keys = vec![0.0; batch.ids.len() * config.kv_size()];
+        let values = keys.clone();
+        let room = Room::default();
+        Ok(Self { filled: None, behind, rope, hidden, rows, last, layer: 0, keys, values, room })
     }
 
     /// Tokens that still go through layers; before the last, all of the pass.
@@ -103,9 +110,9 @@ impl Pass {
         let config = &model.config;
         let offset = self.behind.tokens;
         let prefix = self.behind.layer(self.layer, config.kv_size());
-        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        let (keys, values) = (&mut self.keys, &mut self.values);
         let place = Place { rows: &self.rows, offset, rope: &self.rope };
-        layer.keys_values(config, &self.hidden, &place, &mut keys, &mut values);
+        layer.keys_values(config, &self.hidden, &place, &mut self.room, keys, values);
         if is_last {
             // Of the last layer, only documents' last tokens are read; of a prefix, none.
             let keep = &self.last;
@@ -114,12 +121,12 @@ impl Pass {
             self.rows = keep.iter().map(|&row| self.rows[row]).collect();
         }
         let place = Place { rows: &self.rows, offset, rope: &self.rope };
-        let own = KeysValues { keys: &keys, values: &values };
-        layer.update(config, &mut self.hidden, &place, prefix, own);
+        let own = KeysValues { keys, values };
+        layer.update(config, &mut self.hidden, &place, &mut self.room, [prefix, own]);
         if let Some(filled) = &mut self.filled {
             let end = (filled.ids.len() - offset) * config.kv_size();
             let whole = |before: &[f32], own: &[f32]| [before, &own[..end]].concat();
-            filled.layers.push((whole(prefix.keys, &keys), whole(prefix.values, &values)));
+            filled.layers.push((whole(prefix.keys, keys), whole(prefix.values, values)));
         }
         self.layer += 1;
         !is_last

@@ -80,6 +80,12 @@ impl Engine {
         plain(&EngineDiagnostics { runs_on: self.0.diagnostics(), memory_bytes: memory_bytes() })
     }
 
+    /// Multiplies what a pass of `tokens` tokens multiplies, and does nothing else: for benchmarks.
+    #[wasm_bindgen(js_name = productsAlone)]
+    pub fn products_alone(&self, tokens: usize) {
+        self.0.model().products_alone(tokens);
+    }
+
     /// Reads a request and starts on it.
     pub fn start(&self, request: JsValue) -> Result<EngineJob, JsValue> {
         let value: serde_json::Value = serde_wasm_bindgen::from_value(request)

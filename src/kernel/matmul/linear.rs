@@ -61,12 +61,6 @@ impl Linear {
         }
     }
 
-    /// x · Wᵀ: `[tokens, inputs]` to `[tokens, outputs]`.
-    pub fn forward(&self, x: &[f32]) -> Vec<f32> {
-        let [y] = multiply([self], x);
-        y
-    }
-
     /// y + x · Wᵀ: `[tokens, inputs]` added to `[tokens, outputs]`.
     pub fn add_to(&self, x: &[f32], y: &mut [f32]) {
         run(Backend::best(), &[self], x, &mut [y], true);
@@ -125,6 +119,18 @@ impl Linear {
 /// out among the threads together.
 pub fn multiply<const N: usize>(matrices: [&Linear; N], x: &[f32]) -> [Vec<f32>; N] {
     multiply_on(Backend::best(), matrices, x)
+}
+
+/// [`multiply`], the products written over those that `products` hold.
+///
+/// # Panics
+/// If one of them has another size.
+pub fn multiply_into<const N: usize>(
+    matrices: [&Linear; N],
+    x: &[f32],
+    mut products: [&mut [f32]; N],
+) {
+    run(Backend::best(), &matrices, x, &mut products, false);
 }
 
 /// [`multiply`] on one of the backends that work here.

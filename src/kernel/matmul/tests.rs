@@ -249,7 +249,7 @@ fn several_matrices_give_what_each_gives() {
     }
     let mut sum = vec![1.0; 9 * 40];
     a.add_to(&x, &mut sum);
-    let product = a.forward(&x);
+    let [product] = multiply([&a], &x);
     assert!(sum.iter().zip(product).all(|(sum, product)| *sum == 1.0 + product));
 }
 

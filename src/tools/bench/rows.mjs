@@ -41,7 +41,7 @@ export async function ensurePeers() {
  * @returns {Row[]}
  */
 export function rows(file, type, { tokens, documents }) {
-  const { browser, native, wllama, llamaCpp, candle, candleWeb, onnx } = sides(file, tokens + AROUND);
+  const { browser, native, wllama, llamaCpp, candle, candleWeb, onnx, products } = sides(file, tokens + AROUND);
   /** @type {(group: string, ours: Partial<Side>, peer: Partial<Side>, bars?: Record<string, number>, length?: number) => Row} */
   const prefill = (group, ours, peer, bars = {}, length = tokens) => ({
     name: `prefill ${length}`, group, verb: 'prefill', tokens: length,
@@ -61,6 +61,8 @@ export function rows(file, type, { tokens, documents }) {
     rerank('onnx', browser(2), onnx, { q4_k_m: 2 }),
     rerank('threads', browser(2), browser(1), { q4_k_m: 1.8 }),
     prefill('builds', browser(1, 'simd128'), browser(1), { q4_k_m: 0.4 }),
+    // Of the speed that the kernels allow, prefill shall reach this share.
+    prefill('kernels', browser(1), products, { q4_k_m: 0.6, q8_0: 0.6 }),
     prefill('llama', native(1), llamaCpp('prefill', 1), { q4_k_m: 1.8, q8_0: 2.7 }),
     prefill('llama', native(2), llamaCpp('prefill', 2)),
     rerank('llama', native(2), llamaCpp('rerank', 2), { q4_k_m: 4 }),
@@ -99,6 +101,7 @@ function sides(file, longest) {
       name: `candle, ${counted(threads)}`, open: () => candleNatively(file, { threads }),
     }),
     candleWeb: { name: 'candle in Chromium', open: () => candleInChromium(file) },
+    products: { name: 'its matrix products alone', open: () => openInChromium('products', file, {}) },
     onnx: { name: 'ONNX Runtime Web, int8, 2 threads', open: () => onnxInChromium({ threads: 2 }) },
   };
 }
