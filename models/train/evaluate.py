@@ -102,7 +102,9 @@ def main():
     candidates = Bm25(passages).nearest(queries, options.top)
     print(f"{options.set}: {len(passages)} passages, {len(queries)} queries, BM25's top {options.top}")
     tokenizer, teacher = minilm()
-    cosines = embed(queries, tokenizer, teacher)[:, None] * embed(passages, tokenizer, teacher)[candidates]
+    seen, places = np.unique(candidates, return_inverse=True)
+    vectors = embed([passages[passage] for passage in seen], tokenizer, teacher)[places.reshape(candidates.shape)]
+    cosines = embed(queries, tokenizer, teacher)[:, None] * vectors
     odds = model_scores(model.eval(), prompts, passages, queries, candidates)
     for name, order in [
         ("BM25", candidates),

@@ -1,7 +1,7 @@
-"""Step 2, teacher: all-MiniLM-L6-v2 embeddings of all texts, and each query's candidates with their two signals.
+"""Step 2, teacher: all-MiniLM-L6-v2 embeddings of all texts, and each query's candidates.
 
-Writes passages.npy, queries.npy and phrases.npy (unit vectors, float16) and candidates.npz: for every query the ids of
-BM25's and the embeddings' nearest passages, and BM25's score of each as a share of what the query could reach.
+Writes passages.npy, shorts.npy, queries.npy and phrases.npy (unit vectors, float16) and candidates.npz: for every query
+the ids of BM25's and the embeddings' nearest passages, after the known answer's or -1, and of their nearest shorts.
 Resumable: vectors are kept as they are made.
 
     python models/train/teacher.py
@@ -14,7 +14,6 @@ import zipfile
 
 import bm25s
 import numpy as np
-import scipy.sparse
 import Stemmer
 import torch
 from transformers import AutoModel, AutoTokenizer
@@ -81,34 +80,17 @@ def embed_kept(texts: list[str], tokenizer, model) -> np.ndarray:
 
 
 class Bm25:
-    """BM25 (Lucene's form, k1 1.2, b 0.75) over stemmed words, as a sparse matrix of passages by words."""
+    """BM25 (Lucene's form, k1 1.2, b 0.75) over stemmed words."""
 
     def __init__(self, passages: list[str]):
         self.stemmer = Stemmer.Stemmer("english")
         self.index = bm25s.BM25(k1=1.2, b=0.75, backend="numba")
         words = bm25s.tokenize(passages, stopwords="en", stemmer=self.stemmer, show_progress=False)
         self.index.index(words, show_progress=False)
-        parts = self.index.scores
-        data, rows, starts = parts["data"], parts["indices"], parts["indptr"]
-        columns = scipy.sparse.csc_matrix((data, rows, starts), shape=(len(passages), len(starts) - 1))
-        self.best = np.maximum(columns.max(axis=0).toarray().ravel(), 0.0)
-        self.matrix = columns.tocsr()
-
-    def words(self, queries: list[str]) -> list[list[str]]:
-        return bm25s.tokenize(queries, stopwords="en", stemmer=self.stemmer, return_ids=False, show_progress=False)
 
     def nearest(self, queries: list[str], count: int) -> np.ndarray:
-        return self.index.retrieve(self.words(queries), k=count, show_progress=False, n_threads=2)[0].astype(np.int32)
-
-    def shares(self, queries: list[str], candidates: np.ndarray) -> np.ndarray:
-        """BM25's score of each candidate over the sum of each word's best score anywhere: 0 to 1."""
-        shares = np.zeros(candidates.shape, np.float16)
-        for row, words in enumerate(self.words(queries)):
-            ids = sorted({self.index.vocab_dict.get(word, len(self.best)) for word in words} - {len(self.best)})
-            if ids:
-                scores = self.matrix[candidates[row]][:, ids].sum(axis=1)
-                shares[row] = np.asarray(scores).ravel() / self.best[ids].sum()
-        return shares
+        words = bm25s.tokenize(queries, stopwords="en", stemmer=self.stemmer, return_ids=False, show_progress=False)
+        return self.index.retrieve(words, k=count, show_progress=False, n_threads=2)[0].astype(np.int32)
 
 
 def dense_nearest(queries: np.ndarray, passages: np.ndarray, count: int) -> np.ndarray:
@@ -128,23 +110,21 @@ def read(name: str) -> list[dict]:
 
 def main():
     tokenizer, model = minilm()
-    passages = [row["text"] for row in read("passages")]
-    queries = [row["text"] for row in read("queries")]
-    query_vectors = embed_kept(queries, tokenizer, model)
-    passage_vectors = embed_kept(passages, tokenizer, model)
-    np.save(WORK / "phrases.npy", embed_kept([row["text"] for row in read("phrases")], tokenizer, model))
-    np.save(WORK / "queries.npy", query_vectors)
-    np.save(WORK / "passages.npy", passage_vectors)
-    bm25 = Bm25(passages)
-    lexical = bm25.nearest(queries, NEAREST)
-    print("BM25's nearest found", flush=True)
-    dense = dense_nearest(query_vectors, passage_vectors, NEAREST)
-    print("the embeddings' nearest found", flush=True)
+    texts = {name: [row["text"] for row in read(name)] for name in ["queries", "passages", "shorts", "phrases"]}
+    vectors = {}
+    for name, own in texts.items():
+        vectors[name] = embed_kept(own, tokenizer, model)
+        np.save(WORK / f"{name}.npy", vectors[name])
+    candidates = {}
+    for name in ["passages", "shorts"]:
+        lexical = Bm25(texts[name]).nearest(texts["queries"], NEAREST)
+        dense = dense_nearest(vectors["queries"], vectors[name], NEAREST)
+        candidates[name] = np.concatenate([lexical, dense], axis=1)
+        print(f"nearest {name} found", flush=True)
     number = {row["id"]: index for index, row in enumerate(read("passages"))}
     first = [number[row["positives"][0]] if row["positives"] else -1 for row in read("queries")]
-    positive = np.array(first, np.int32)[:, None]
-    candidates = np.concatenate([positive, lexical, dense], axis=1)
-    np.savez(WORK / "candidates.npz", ids=candidates, shares=bm25.shares(queries, candidates))
+    candidates["passages"] = np.insert(candidates["passages"], 0, first, axis=1)
+    np.savez(WORK / "candidates.npz", **candidates)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
 --fresh begins again from start.pt, or from the state that it names.
 
 Each step takes 16 queries with 10 candidates each: the passage known to answer, neighbours by BM25 and by MiniLM, and
-random ones. The loss is listwise, the Kullback-Leibler divergence from the teacher's softmax, and a binary
+random ones; or, for a share of the queries, shorts alone: single sentences, of which none is known to answer. The loss is listwise, the Kullback-Leibler divergence from the teacher's softmax, and a binary
 cross-entropy on passages known to answer and random ones, which makes scores probabilities; and the means that layer 4
 gathers shall point where MiniLM's vectors of the texts do. The teacher adds up MiniLM's cosine and static MaxSim over
 the start's token vectors. For speed, most lists see of each document only the part that has most of the query's words;
@@ -41,11 +41,35 @@ from vocabulary import LONGEST
 QUERIES, CANDIDATES = 16, 10
 WINDOW = 48  # tokens of a document that most lists see
 # Natural questions are few; they are what the model is for.
-WEIGHTS = {"xquad": 4.0, "wikipedia questions": 2.0, "trivia": 0.7, "wordnet": 0.3, "foldoc": 0.7, "debian": 0.7}
+WEIGHTS = {
+    "xquad": 4.0,
+    "wikipedia questions": 2.0,
+    "trivia": 0.7,
+    "wordnet": 0.3,
+    "foldoc": 0.7,
+    "debian": 0.7,
+    "phrases": 0.7,
+}
+# The share of lists that are of shorts; WordNet's phrases are asked of them alone.
+SHORTS = {"phrases": 1.0, "trivia": 0.5}
+SHORTS_ELSE = 0.25
 TEMPERATURE = 0.05
 # The teacher: cosine / TEMPERATURE + MATCHED * static MaxSim + what is known.
 MATCHED, KNOWN, ANSWER = 10.0, 3.5, 1.5
 BINARY, MEANS = 0.4, 1.0
+
+
+class Pool:
+    """Texts to rank: their ids (tokens), MiniLM's vectors, and every query's candidates."""
+
+    def __init__(self, name: str, tokens, candidates: np.ndarray):
+        self.ids, self.starts = tokens[f"{name}_ids"], tokens[f"{name}_starts"]
+        self.vectors = np.load(WORK / f"{name}.npy")
+        self.texts = [row["text"] for row in read(name)]
+        self.candidates = candidates
+
+    def tokens(self, index: int) -> np.ndarray:
+        return self.ids[self.starts[index] : self.starts[index + 1]][:LONGEST]
 
 
 class Lists:
@@ -54,11 +78,11 @@ class Lists:
     def __init__(self, seed: int, whole: float):
         self.chance = np.random.default_rng(seed)
         self.whole = whole
-        found = np.load(WORK / "candidates.npz")
-        self.candidates = found["ids"]
-        self.query_vectors, self.passage_vectors = np.load(WORK / "queries.npy"), np.load(WORK / "passages.npy")
-        ids = np.load(WORK / "ids.npz")
-        self.passage_ids, self.passage_starts = ids["passages_ids"], ids["passages_starts"]
+        ids, found = np.load(WORK / "ids.npz"), np.load(WORK / "candidates.npz")
+        # The known answer's column goes: `draw` takes any of a query's answers.
+        self.passages = Pool("passages", ids, found["passages"][:, 1:])
+        self.shorts = Pool("shorts", ids, found["shorts"])
+        self.query_vectors = np.load(WORK / "queries.npy")
         self.query_ids, self.query_starts = ids["queries_ids"], ids["queries_starts"]
         self.idf = idf(CONFIG["vocab_size"])
         learned = np.load(WORK / "vectors.npz")
@@ -66,45 +90,43 @@ class Lists:
         embedding = torch.load(WORK / "start.pt", weights_only=True)["embed_tokens.weight"]
         self.unit = F.normalize(embedding[:, :SEMANTIC], dim=1).numpy()
         self.heaviness = embedding[:, IDF].numpy()
-        self.passages, self.queries = read("passages"), read("queries")
-        base = {}
-        self.base = np.array([base.setdefault(row["id"].split("#")[0], len(base)) for row in self.passages])
-        number = {row["id"]: index for index, row in enumerate(self.passages)}
+        self.queries, passages, base = read("queries"), read("passages"), {}
+        self.base = np.array([base.setdefault(row["id"].split("#")[0], len(base)) for row in passages])
+        number = {row["id"]: index for index, row in enumerate(passages)}
         self.positives = [[number[name] for name in row["positives"]] for row in self.queries]
         usable = np.diff(self.query_starts) < 60
         weights = np.array([WEIGHTS.get(row["source"], 1.0) for row in self.queries]) * usable
         self.weights = weights / weights.sum()
 
-    def signals(self, query: int, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Cosines and the teacher's logits, without what is known, of a query's passages."""
-        cosines = self.passage_vectors[ids].astype(np.float32) @ self.query_vectors[query].astype(np.float32)
-        return cosines, cosines / TEMPERATURE + MATCHED * self.maxsim(query, ids)
+    def signals(self, query: int, pool: Pool, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cosines and the teacher's logits, without what is known, of a query's candidates."""
+        cosines = pool.vectors[ids].astype(np.float32) @ self.query_vectors[query].astype(np.float32)
+        return cosines, cosines / TEMPERATURE + MATCHED * self.maxsim(query, pool, ids)
 
-    def maxsim(self, query: int, ids: np.ndarray) -> np.ndarray:
-        """Static MaxSim: each query token's best cosine with a passage's token, weighted by its IDF: 0 to 1."""
+    def maxsim(self, query: int, pool: Pool, ids: np.ndarray) -> np.ndarray:
+        """Static MaxSim: each query token's best cosine with a text's token, weighted by its IDF: 0 to 1."""
         asked = self.query_ids[self.query_starts[query] : self.query_starts[query + 1]]
         weights = self.heaviness[asked]
-        tokens = [self.passage(index) for index in ids]
+        tokens = [pool.tokens(index) for index in ids]
         starts = np.cumsum([0, *[len(own) for own in tokens[:-1]]])
         best = np.maximum.reduceat(self.unit[asked] @ self.unit[np.concatenate(tokens)].T, starts, axis=1)
         return weights @ best / max(weights.sum(), 1e-6)
 
-    def draw(self, query: int):
-        """(passages, teacher's logits, labels): labels 1 known, 0 certainly not, -1 unknown."""
-        known = self.positives[query]
-        near = self.chance.permutation(np.arange(1, self.candidates.shape[1]))[:18]
-        ids = np.unique(self.candidates[query][near])
+    def draw(self, query: int, pool: Pool):
+        """(candidates, teacher's logits, labels): labels 1 known, 0 certainly not, -1 unknown."""
+        known = self.positives[query] if pool is self.passages else []
+        ids = np.unique(self.chance.permutation(pool.candidates[query])[:18])
         if known:
             ids = ids[~np.isin(self.base[ids], self.base[known])]
-        _, logits = self.signals(query, ids)
+        _, logits = self.signals(query, pool, ids)
         answer = self.queries[query]["answer"]
         if answer:
-            logits += ANSWER * np.array([answer.lower() in self.passages[index]["text"].lower() for index in ids])
+            logits += ANSWER * np.array([answer.lower() in pool.texts[index].lower() for index in ids])
         labels = np.full(len(ids), -1.0, np.float32)
         random_count = 2
         if known:
             own = [self.chance.choice(known)]
-            _, (logit,) = self.signals(query, np.array(own))
+            _, (logit,) = self.signals(query, pool, np.array(own))
             unlike = logits < logit  # others may answer as well
             ids, logits, labels = ids[unlike], logits[unlike], np.where(logits[unlike] < logit - 3, 0.0, labels[unlike])
             keep = CANDIDATES - 1 - random_count
@@ -114,14 +136,11 @@ class Lists:
         else:
             order = self.chance.permutation(len(ids))[: CANDIDATES - random_count]
             ids, logits, labels = ids[order], logits[order], labels[order]
-        others = self.chance.integers(len(self.passages), size=CANDIDATES - len(ids))
-        cosines, apart = self.signals(query, others)
+        others = self.chance.integers(len(pool.texts), size=CANDIDATES - len(ids))
+        cosines, apart = self.signals(query, pool, others)
         ids, logits = np.append(ids, others), np.append(logits, apart)
         labels = np.append(labels, np.where(cosines < 0.3, 0.0, -1.0))
         return ids, logits.astype(np.float32), labels.astype(np.float32)
-
-    def passage(self, index: int) -> np.ndarray:
-        return self.passage_ids[self.passage_starts[index] : self.passage_starts[index + 1]][:LONGEST]
 
     def window(self, ids: np.ndarray, query: np.ndarray) -> np.ndarray:
         """The part of a document with most of the query's tokens; by chance one, if it has none."""
@@ -139,9 +158,11 @@ class Lists:
 
     def step(self, prompts: Prompts) -> "Step":
         rows = self.chance.choice(len(self.queries), QUERIES, p=self.weights)
-        drawn = [self.draw(row) for row in rows]
+        short = [self.chance.random() < SHORTS.get(self.queries[row]["source"], SHORTS_ELSE) for row in rows]
+        pools = [self.shorts if own else self.passages for own in short]
+        drawn = [self.draw(row, pool) for row, pool in zip(rows, pools, strict=True)]
         asked = [self.query_ids[self.query_starts[row] : self.query_starts[row + 1]] for row in rows]
-        documents = [[self.passage(index) for index in ids] for ids, _, _ in drawn]
+        documents = [[pool.tokens(index) for index in ids] for (ids, _, _), pool in zip(drawn, pools, strict=True)]
         whole = np.ones((QUERIES, CANDIDATES), np.float32)
         for row, own in enumerate(documents):
             if self.chance.random() > self.whole:
@@ -149,8 +170,8 @@ class Lists:
                 documents[row] = [self.window(ids, asked[row]) for ids in own]
         batch, order = prompts.batch(asked, documents)
         logits, labels = (torch.from_numpy(np.stack([entry[place] for entry in drawn])) for place in (1, 2))
-        ids = np.stack([ids for ids, _, _ in drawn])[order[:, 0], order[:, 1]]
-        targets = self.reduced(np.concatenate([self.query_vectors[rows], self.passage_vectors[ids]]))
+        vectors = np.stack([pool.vectors[ids] for (ids, _, _), pool in zip(drawn, pools, strict=True)])
+        targets = self.reduced(np.concatenate([self.query_vectors[rows], vectors[order[:, 0], order[:, 1]]]))
         weights = torch.from_numpy(np.append(np.ones(QUERIES, np.float32), whole[order[:, 0], order[:, 1]]))
         return Step(batch, torch.from_numpy(order), logits, labels, targets, weights)
 

@@ -88,7 +88,7 @@ def encode(tokenizer: Tokenizer, texts: list[str]) -> tuple[np.ndarray, np.ndarr
 
 
 def main():
-    texts = {name: [row["text"] for row in read(name)] for name in ["passages", "queries", "phrases"]}
+    texts = {name: [row["text"] for row in read(name)] for name in ["passages", "shorts", "queries", "phrases"]}
     whole = full()
     needed = [PREFIX, SUFFIX, head(INSTRUCTION, "query"), "yes", "no"]
     own = cut(whole, texts["passages"] + texts["queries"], needed, SIZE)
