@@ -160,9 +160,9 @@ def main():
     for row in queries:
         row["positives"] = [where for where in row["positives"] if where in ids]
     phrases = sorted(text for text in corpora.wordnet_phrases() if kept(text, SMALL_SHARE if options.small else 1))
+    examples = {text for _, _, _, own in corpora.wordnet_entries() for text in own}
     asked = [text for text in phrases if 3 <= len(text.split()) <= 14 and kept(f"?{text}", PHRASE_SHARE)]
     queries += [{"text": text, "positives": [], "answer": None, "source": "phrases"} for text in asked]
-    examples = {text for _, _, _, own in corpora.wordnet_entries() for text in own}
     shorts = list(short_texts(passages, [text for text in phrases if text in examples]))
     write_lines(WORK / "passages.jsonl", passages)
     write_lines(WORK / "queries.jsonl", queries)

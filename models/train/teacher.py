@@ -1,7 +1,7 @@
 """Step 2, teacher: all-MiniLM-L6-v2 embeddings of all texts, and each query's candidates.
 
 Writes passages.npy, shorts.npy, queries.npy and phrases.npy (unit vectors, float16) and candidates.npz: for every query
-the ids of BM25's and the embeddings' nearest passages, after the known answer's or -1, and of their nearest shorts.
+the ids of BM25's and the embeddings' nearest passages, and of their nearest shorts.
 Resumable: vectors are kept as they are made.
 
     python models/train/teacher.py
@@ -121,9 +121,6 @@ def main():
         dense = dense_nearest(vectors["queries"], vectors[name], NEAREST)
         candidates[name] = np.concatenate([lexical, dense], axis=1)
         print(f"nearest {name} found", flush=True)
-    number = {row["id"]: index for index, row in enumerate(read("passages"))}
-    first = [number[row["positives"][0]] if row["positives"] else -1 for row in read("queries")]
-    candidates["passages"] = np.insert(candidates["passages"], 0, first, axis=1)
     np.savez(WORK / "candidates.npz", **candidates)
 
 

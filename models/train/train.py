@@ -7,11 +7,12 @@
 --fresh begins again from start.pt, or from the state that it names.
 
 Each step takes 16 queries with 10 candidates each: the passage known to answer, neighbours by BM25 and by MiniLM, and
-random ones; or, for a share of the queries, shorts alone: single sentences, of which none is known to answer. The loss is listwise, the Kullback-Leibler divergence from the teacher's softmax, and a binary
-cross-entropy on passages known to answer and random ones, which makes scores probabilities; and the means that layer 4
-gathers shall point where MiniLM's vectors of the texts do. The teacher adds up MiniLM's cosine and static MaxSim over
-the start's token vectors. For speed, most lists see of each document only the part that has most of the query's words;
-a last run lets most see all of it. The learning rate follows one cosine over all pairs, or over a given time.
+random ones; or, for a share of the queries, shorts alone: single sentences, of which none is known to answer. The
+loss is listwise, the Kullback-Leibler divergence from the teacher's softmax, and a binary cross-entropy on passages
+known to answer and random ones, which makes scores probabilities; and the means that layer 4 gathers shall point
+where MiniLM's vectors of the texts do. The teacher adds up MiniLM's cosine and static MaxSim over the start's token
+vectors. For speed, most lists see of each document only the part that has most of the query's words; a last run lets
+most see all of it. The learning rate follows one cosine over all pairs, or over a given time.
 Everything needed to go on is in train.pt, written every 100 steps; curve.csv is the learning curve. models/README.md
 gives the allocator's settings, which make it several times faster.
 """
@@ -79,8 +80,7 @@ class Lists:
         self.chance = np.random.default_rng(seed)
         self.whole = whole
         ids, found = np.load(WORK / "ids.npz"), np.load(WORK / "candidates.npz")
-        # The known answer's column goes: `draw` takes any of a query's answers.
-        self.passages = Pool("passages", ids, found["passages"][:, 1:])
+        self.passages = Pool("passages", ids, found["passages"])
         self.shorts = Pool("shorts", ids, found["shorts"])
         self.query_vectors = np.load(WORK / "queries.npy")
         self.query_ids, self.query_starts = ids["queries_ids"], ids["queries_starts"]
@@ -116,6 +116,9 @@ class Lists:
         """(candidates, teacher's logits, labels): labels 1 known, 0 certainly not, -1 unknown."""
         known = self.positives[query] if pool is self.passages else []
         ids = np.unique(self.chance.permutation(pool.candidates[query])[:18])
+        if pool is self.shorts:  # a sentence that is asked for by itself teaches nothing
+            text = self.queries[query]["text"]
+            ids = ids[[pool.texts[index].rstrip(".,;:") != text for index in ids]]
         if known:
             ids = ids[~np.isin(self.base[ids], self.base[known])]
         _, logits = self.signals(query, pool, ids)

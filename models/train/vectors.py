@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from batches import Prompts
 from prompt import QUERY_END
 from sources import WORK
-from teacher import embed, minilm
+from teacher import embed, minilm, read
 from vocabulary import LONGEST
 
 SEMANTIC, VIEW = 224, 90
@@ -42,15 +42,18 @@ class Bags:
     def __init__(self):
         stored = np.load(WORK / "ids.npz")
         ending = len(Prompts().encode(QUERY_END))
+        # Phrases that are asked as queries are there as phrases already.
+        asked = [index for index, row in enumerate(read("queries")) if row["source"] != "phrases"]
+        rows = {"passages": slice(None), "queries": asked, "phrases": slice(None)}
         ids, spans, before = [], [], 0
         for kind in TEXTS:
             own, places = stored[f"{kind}_ids"], stored[f"{kind}_starts"] + before
             ends = np.minimum(places[1:] - (ending if kind == "queries" else 0), places[:-1] + LONGEST)
             ids.append(own.astype(np.int64))
-            spans.append(np.stack([places[:-1], ends], axis=1))
+            spans.append(np.stack([places[:-1], ends], axis=1)[rows[kind]])
             before += len(own)
         self.ids, self.spans = torch.from_numpy(np.concatenate(ids)), np.concatenate(spans)
-        raw = [np.load(WORK / f"{kind}.npy").astype(np.float32) for kind in TEXTS]
+        raw = [np.load(WORK / f"{kind}.npy")[rows[kind]].astype(np.float32) for kind in TEXTS]
         self.vectors = torch.from_numpy(np.concatenate(raw))
 
     def __len__(self) -> int:

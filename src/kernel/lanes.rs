@@ -15,6 +15,7 @@ pub(super) const LANES: usize = 16;
 /// sees to.
 pub(super) trait Lanes: Copy {
     /// Sums that stay in registers besides what is added to them: a power of two, as sizes are.
+    /// Where each has a pointer of its own, eight are the most that is of use.
     const SUMS: usize;
 
     unsafe fn splat(value: f32) -> Self;

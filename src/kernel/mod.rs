@@ -24,7 +24,7 @@ mod threads;
 
 pub use attention::{Heads, KeysValues, Query, attention};
 pub use backend::Backend;
-pub use matmul::{Linear, feed_forward, multiply, multiply_into};
+pub use matmul::{Linear, feed_forward, multiply_into};
 pub use norm::{rms_norm, rms_norm_into};
 pub use rope::Rope;
 pub use threads::{on_threads, threads};

@@ -10,8 +10,9 @@ pub fn threads() -> usize {
 
 #[cfg(feature = "threads")]
 mod many {
+    use std::cell::Cell;
     use std::hint::spin_loop;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Mutex, PoisonError};
 
     use rayon::Yield;
@@ -21,8 +22,18 @@ mod many {
     /// Looks for work that a thread takes before it lets rayon send it to sleep: some tenths of a
     /// millisecond, longer than a pass computes between two loops.
     const IDLE_LOOKS: usize = 10_000;
-    /// Looks at others' work between which a waiting thread offers its processor to them.
+    /// Looks after which a waiting thread offers its processor to others.
     const SPINS: usize = 64;
+
+    /// Threads asked to stay awake that have not begun to.
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    /// Threads that stay awake.
+    static AWAKE: AtomicUsize = AtomicUsize::new(0);
+
+    thread_local! {
+        /// Whether this thread is one of those, or runs a pass itself.
+        static BUSY: Cell<bool> = const { Cell::new(false) };
+    }
 
     /// Runs `work` on one of the threads, while the others stay awake for the loops within it.
     ///
@@ -30,32 +41,55 @@ mod many {
     /// WebAssembly does nothing: it would sleep after every loop, and to wake it takes as long as
     /// a small loop.
     pub fn on_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-        let done = AtomicBool::new(false);
-        rayon::scope(|scope| {
-            let own = rayon::current_thread_index();
-            if threads() > 1 {
-                let done = &done;
-                scope.spawn_broadcast(move |_, other| {
-                    if Some(other.index()) != own {
-                        stay_awake(done);
-                    }
-                });
-            }
-            let _end = OnDrop(|| done.store(true, Ordering::Release));
-            work()
+        rayon::scope(|_| {
+            let before = BUSY.replace(true);
+            let _end = OnDrop(|| BUSY.set(before));
+            wake_others();
+            let result = work();
+            // This thread was asked as well. In WebAssembly it never looks for work by itself.
+            while rayon::yield_local() == Some(Yield::Executed) {}
+            result
         })
     }
 
-    /// Takes part in all loops until `done`, or until there has been nothing to do for long.
-    fn stay_awake(done: &AtomicBool) {
+    /// Asks all threads to stay awake, unless they do. None is waited for: one may be held up by
+    /// what else it runs, and is not asked again before it has come back.
+    fn wake_others() {
+        let all = threads();
+        let needed = AWAKE.load(Ordering::Relaxed) + 1 < all;
+        let ask = || ASKED.compare_exchange(0, all, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if needed && ask() {
+            rayon::spawn_broadcast(|_| {
+                ASKED.fetch_sub(1, Ordering::Relaxed);
+                stay_awake();
+            });
+        }
+    }
+
+    /// Takes part in all loops, until there has been nothing to do for long.
+    fn stay_awake() {
+        if BUSY.replace(true) {
+            return;
+        }
+        AWAKE.fetch_add(1, Ordering::Relaxed);
         let mut idle = 0;
-        while idle < IDLE_LOOKS && !done.load(Ordering::Acquire) {
+        while idle < IDLE_LOOKS {
             match rayon::yield_now() {
                 Some(Yield::Executed) => idle = 0,
                 _ => idle += 1,
             }
-            spin_loop();
+            wait(idle);
         }
+        AWAKE.fetch_sub(1, Ordering::Relaxed);
+        BUSY.set(false);
+    }
+
+    /// A pause before the next of several looks.
+    fn wait(looks: usize) {
+        if looks % SPINS == SPINS - 1 {
+            std::thread::yield_now();
+        }
+        spin_loop();
     }
 
     /// Calls `work(index)` for each index below `count`.
@@ -75,17 +109,21 @@ mod many {
         size: usize,
         work: impl Fn(usize, &mut [T]) + Sync,
     ) {
-        let nothing: &mut [()] = &mut [];
-        for_each_pair_of_chunks((data, nothing), (size, 0), |index, chunk, _| work(index, chunk));
+        let nothing = &mut vec![(); data.len()][..];
+        for_each_pair_of_chunks((data, nothing), (size, size), |index, chunk, _| {
+            work(index, chunk)
+        });
     }
 
-    /// Calls `work(index, chunk, chunk)` for the chunks of two slices, side by side.
+    /// Calls `work(index, chunk, chunk)` for the chunks of two slices, side by side; of both there
+    /// are as many.
     pub fn for_each_pair_of_chunks<A: Send, B: Send>(
         (a, b): (&mut [A], &mut [B]),
         (size_a, size_b): (usize, usize),
         work: impl Fn(usize, &mut [A], &mut [B]) + Sync,
     ) {
         let count = a.len().div_ceil(size_a);
+        assert_eq!(count, b.len().div_ceil(size_b));
         let left = Mutex::new((0, a, b));
         let claim = || {
             let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,13 +179,10 @@ mod many {
             }
             all();
             // What others still do is short, and rayon would sleep at once: see `on_threads`.
-            let mut spins = 0;
+            let mut looks = 0;
             while busy.load(Ordering::Acquire) > 0 {
-                spins += 1;
-                if spins % SPINS == 0 {
-                    std::thread::yield_now();
-                }
-                spin_loop();
+                wait(looks);
+                looks += 1;
             }
         });
     }
@@ -183,7 +218,8 @@ mod one {
         data.chunks_mut(size).enumerate().for_each(|(index, chunk)| work(index, chunk));
     }
 
-    /// Calls `work(index, chunk, chunk)` for the chunks of two slices, side by side.
+    /// Calls `work(index, chunk, chunk)` for the chunks of two slices, side by side; of both there
+    /// are as many.
     pub fn for_each_pair_of_chunks<A: Send, B: Send>(
         (a, b): (&mut [A], &mut [B]),
         (size_a, size_b): (usize, usize),
@@ -232,6 +268,37 @@ mod tests {
             for_each_chunk(&mut a, 4, |index, a| a.fill(index));
             assert!(a.iter().enumerate().all(|(place, index)| *index == place / 4), "{a:?}");
         }
+    }
+
+    #[test]
+    fn callers_do_not_wait_for_each_other() {
+        let sum = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        on_threads(|| {
+                            for_each(8, |index| {
+                                sum.fetch_add(index, Ordering::Relaxed);
+                            });
+                        });
+                    }
+                });
+            }
+        });
+        assert_eq!(sum.into_inner(), 4 * 500 * 28);
+    }
+
+    #[test]
+    #[cfg(feature = "threads")]
+    fn a_thread_that_is_held_up_holds_up_no_other() {
+        // The pool's first thread is the test's own, which runs nothing of the pool's.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).use_current_thread();
+        let pool = pool.build().expect("a pool");
+        std::thread::scope(|scope| {
+            let all = || pool.install(|| (0..100).for_each(|_| on_threads(|| for_each(8, |_| {}))));
+            scope.spawn(all).join().expect("no panic");
+        });
     }
 
     #[test]

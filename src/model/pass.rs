@@ -1,7 +1,7 @@
 //! One run of tokens through the layers, a layer a step.
 //!
 //! A reranker only prefills, so a run goes layer by layer: keys and values of
-//! its own tokens are needed within a layer and dropped after it, and memory
+//! its own tokens are needed within a layer and overwritten by the next, and memory
 //! does not grow with depth. Only the shared prefix keeps those of every layer.
 
 use std::sync::Arc;

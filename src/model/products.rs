@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use super::Model;
-use crate::kernel::{feed_forward, multiply, on_threads};
+use crate::kernel::{feed_forward, multiply_into, on_threads};
 
 impl Model {
     /// Multiplies what a pass of `tokens` tokens multiplies, in the same order, and does nothing else.
@@ -22,16 +22,18 @@ impl Model {
         let hidden = some(config.hidden_size);
         let heads = some(config.heads * config.head_dim);
         let mut out = some(config.hidden_size);
+        let mut queries = some(config.heads * config.head_dim);
+        let [mut keys, mut values] = [(); 2].map(|()| some(config.kv_size()));
         for (index, layer) in self.layers.iter().enumerate() {
-            black_box(multiply([&layer.attn_k, &layer.attn_v], &hidden));
+            multiply_into([&layer.attn_k, &layer.attn_v], &hidden, [&mut keys, &mut values]);
             // Of the last layer, only the last token needs more.
             if index + 1 == self.layers.len() {
                 break;
             }
-            black_box(multiply([&layer.attn_q], &hidden));
-            black_box(multiply([&layer.attn_output], &heads));
+            multiply_into([&layer.attn_q], &hidden, [&mut queries]);
+            layer.attn_output.add_to(&heads, &mut out);
             feed_forward(&layer.ffn_gate, &layer.ffn_up, &layer.ffn_down, &hidden, &mut out);
-            black_box(&mut out);
+            black_box((&mut keys, &mut values, &mut queries, &mut out));
         }
     }
 }

@@ -4,15 +4,12 @@
  */
 import { parseArgs } from 'node:util';
 import { compare } from './bench/compare.mjs';
-import { ensurePeers, rows } from './bench/rows.mjs';
+import { KERNEL_SHARE, ensurePeers, rows } from './bench/rows.mjs';
 import { OPTIONS, PROGRAM, answer, prepare, randomModel, readOptions, requireModel } from './bench/work.mjs';
 import { Failure, output, script, step } from './run.mjs';
 
 /** The group of the kernels' own limits, of which `bench` tells the native one. */
 const OWN = 'kernels';
-/** The share of those that prefill shall reach. */
-const SHARE = 0.6;
-
 await script(async () => {
   const { values } = parseArgs({
     options: { ...OPTIONS, types: { type: 'string', default: 'q4_k_m,q8_0' }, only: { type: 'string' } },
@@ -98,6 +95,6 @@ function print({ rows: results, own }) {
   for (const line of lines) console.log(line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
   console.log('\nMedians; ratio = this / the other; margins: root mean square of the differences.');
   for (const { file, kernel_share: share, prefill_tokens_per_second: rate } of own) {
-    console.log(`${file}, natively on one thread: ${rate.toFixed(0)} tokens/s, ${(100 * share).toFixed(0)} % of what its matrix products alone allow (bar ${100 * SHARE} %)`);
+    console.log(`${file}, natively on one thread: ${rate.toFixed(0)} tokens/s, ${(100 * share).toFixed(0)} % of what its matrix products alone allow (bar ${100 * KERNEL_SHARE} %)`);
   }
 }

@@ -49,8 +49,7 @@ fn everyday_queries_find_their_answers() {
             (best != entry.relevant).then(|| format!("{}: {}", entry.query, entry.documents[best]))
         })
         .collect();
-    // What this training reached; 36 right is what the next one aims for.
-    assert!(wrong.len() <= 6, "{} of 40 wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.len() <= 4, "{} of 40 wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -78,9 +77,9 @@ fn the_capital_of_the_united_states_is_washington() {
     let request = RerankRequest::from_json(&seeds["regolo"]).expect("a request");
     let results = MODEL.rerank(&request).expect("a ranking").results;
     assert!(request.documents[results[0].index].starts_with("Washington, D.C."), "{results:?}");
-    let (first, second) = (results[0].score.margin, results[1].score.margin);
-    // What this training reached: 1.2 times the second's score, where twice is the aim.
-    assert!(first >= second + 0.3, "margins {first} and {second}");
+    let (first, second) = (results[0].score.probability, results[1].score.probability);
+    // What this training reached, where twice the second's score is the aim.
+    assert!(first >= 1.9 * second, "scores {first} and {second}");
 }
 
 #[test]

@@ -117,14 +117,14 @@ impl Linear {
 
 /// x · Wᵀ for several matrices of as many inputs: x is rounded once, and all panels are shared
 /// out among the threads together.
-pub fn multiply<const N: usize>(matrices: [&Linear; N], x: &[f32]) -> [Vec<f32>; N] {
+pub(super) fn multiply<const N: usize>(matrices: [&Linear; N], x: &[f32]) -> [Vec<f32>; N] {
     multiply_on(Backend::best(), matrices, x)
 }
 
 /// [`multiply`], the products written over those that `products` hold.
 ///
 /// # Panics
-/// If one of them has another size.
+/// If one of them has another size, and there are any tokens.
 pub fn multiply_into<const N: usize>(
     matrices: [&Linear; N],
     x: &[f32],

@@ -49,7 +49,7 @@ mod simd128;
 mod neon;
 
 pub use feed_forward::feed_forward;
-pub use linear::{Linear, multiply, multiply_into};
+pub use linear::{Linear, multiply_into};
 use pack::Matrix;
 use panel::Scratch;
 #[cfg(target_feature = "relaxed-simd")]

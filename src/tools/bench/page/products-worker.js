@@ -25,7 +25,8 @@ self.onmessage = (event) => {
     serve?.call(/** @type {any} */ (self), event);
     return;
   }
-  engine?.productsAlone(tokens);
+  if (!engine) throw new Error('the worker has loaded no engine: bug');
+  engine.productsAlone(tokens);
   self.postMessage({ type: 'result', id });
 };
 self.postMessage({ type: 'ready' });
