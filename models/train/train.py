@@ -1,7 +1,7 @@
 """Step 6, train: all weights, from the compiled start (or wherever the last run stopped).
 
-    python models/train/train.py --fresh --minutes 80
-    python models/train/train.py --fresh trained.pt --minutes 22 --rate 2e-4 --whole 0.7    # a second run behind it
+    python models/train/train.py --fresh --minutes 210
+    python models/train/train.py --fresh trained.pt --minutes 20 --rate 2.5e-4 --whole 0.6    # a second run behind it
     python models/train/train.py --pairs 6400 --dev 0        # a trial of a minute or two
 
 --fresh begins again from start.pt, or from the state that it names.
