@@ -3,6 +3,7 @@
 //! The prompts of one request start alike (frame, instruction, query), so a
 //! batch holds only what follows that shared prefix, laid end to end without padding.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 /// Sequences laid end to end.
@@ -40,17 +41,23 @@ pub fn shared_prefix(sequences: &[Vec<u32>]) -> usize {
     common.min(shortest.saturating_sub(1))
 }
 
-/// Packs sequences, in order, into batches of at most `limit` tokens; a longer
-/// sequence has a batch to itself.
-pub fn pack(sequences: &[Vec<u32>], limit: usize) -> Vec<Batch> {
-    let mut batches: Vec<Batch> = Vec::new();
-    for sequence in sequences {
-        match batches.last_mut() {
-            Some(batch) if batch.ids.len() + sequence.len() <= limit => batch.push(sequence),
-            _ => batches.push(Batch::single(sequence)),
+/// Takes the next sequences, in order, into a batch of at most `limit` tokens, each behind `first`;
+/// a longer one has a batch to itself. `None` if none is left.
+pub fn next_batch(
+    sequences: &mut VecDeque<Vec<u32>>,
+    first: &[u32],
+    limit: usize,
+) -> Option<Batch> {
+    let mut batch = Batch::default();
+    while let Some(sequence) = sequences.front() {
+        let tokens = first.len() + sequence.len();
+        if !batch.segments.is_empty() && batch.ids.len() + tokens > limit {
+            break;
         }
+        batch.push(&[first, sequence].concat());
+        sequences.pop_front();
     }
-    batches
+    (!batch.segments.is_empty()).then_some(batch)
 }
 
 #[cfg(test)]
@@ -69,11 +76,21 @@ mod tests {
 
     #[test]
     fn batches_keep_order_and_limit() {
-        let sequences: Vec<Vec<u32>> = [3, 2, 9, 1, 1].iter().map(|&n| (0..n).collect()).collect();
-        let batches = pack(&sequences, 5);
-        let lengths: Vec<Vec<usize>> =
-            batches.iter().map(|b| b.segments.iter().map(Range::len).collect()).collect();
-        assert_eq!(lengths, [vec![3, 2], vec![9], vec![1, 1]]);
+        let sequences: VecDeque<Vec<u32>> =
+            [3, 2, 9, 1, 1].iter().map(|&n| (0..n).collect()).collect();
+        let batches = |first: &[u32], limit| {
+            let mut left = sequences.clone();
+            std::iter::from_fn(|| next_batch(&mut left, first, limit)).collect::<Vec<_>>()
+        };
+        let lengths = |batches: &[Batch]| -> Vec<Vec<usize>> {
+            batches.iter().map(|b| b.segments.iter().map(Range::len).collect()).collect()
+        };
+        let plain = batches(&[], 5);
+        assert_eq!(lengths(&plain), [vec![3, 2], vec![9], vec![1, 1]]);
+        let behind = batches(&[7, 8], 9);
+        assert_eq!(lengths(&behind), [vec![5, 4], vec![11], vec![3, 3]]);
+        assert_eq!(behind[2].ids, [7, 8, 0, 7, 8, 0]);
+        let batches = [plain, behind].concat();
         for batch in &batches {
             assert_eq!(batch.segments.last().unwrap().end, batch.ids.len());
         }

@@ -1,14 +1,15 @@
 //! A request under way, one bounded step at a time, so that its caller can
 //! report progress, answer others, or stop in the middle of a document.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::batch::{Batch, pack};
+use crate::batch::next_batch;
 use crate::model::{Behind, Model, Pass};
-use crate::prompts::Prompts;
-use crate::{Error, Ranked, Ranking, RerankRequest, Reranker, Result, Score, Usage};
+use crate::prompts::{Encoder, Prompts};
+use crate::{Error, Ranked, Ranking, Reranker, Result, Score, Usage, Warning};
 
 /// Most bytes of keys and values that are kept for a shared prefix; of a longer
 /// one, the rest is computed with every document.
@@ -25,70 +26,84 @@ pub struct Progress {
 
 /// A request under way. It owns its data; each call takes the model it started on.
 pub struct Job {
-    prompts: Prompts,
+    /// [`Reranker::id`] of that model.
+    reranker: usize,
+    stage: Stage,
+    prompts: Prompted,
     top_n: Option<usize>,
-    /// Batches still to run, the next one last.
-    batches: Vec<Batch>,
-    prefix: State,
+    batch_tokens: usize,
     pass: Option<Pass>,
     /// By sequence, as far as scored.
     margins: Vec<f32>,
-    /// By sequence: number of documents that it stands for.
-    copies: Vec<usize>,
     done: usize,
     /// Tokens that went into passes so far.
     evaluated: usize,
 }
 
-enum State {
-    /// Ids whose keys and values are still to be computed.
-    Missing(Vec<u32>),
-    Ready(Behind),
+/// What comes next.
+enum Stage {
+    /// Documents to encode.
+    Texts(Box<Encoder>),
+    /// The keys and values of ids that all prompts begin with.
+    Prefix(Vec<u32>),
+    /// Documents behind those.
+    Documents(Behind),
+}
+
+/// What a job knows of its prompts.
+#[derive(Default)]
+struct Prompted {
+    /// Ids that all prompts begin with.
+    shared: usize,
+    /// Those of them that go with every document, since keys and values of so many are not kept.
+    repeated: Vec<u32>,
+    /// What follows them, as far as not yet in a batch.
+    sequences: VecDeque<Vec<u32>>,
+    /// By sequence: ids of its own, and number of documents that it stands for.
+    sizes: Vec<(usize, usize)>,
+    /// By document: its sequence, and whether it was cut.
+    documents: Vec<(usize, bool)>,
+    warnings: Vec<Warning>,
 }
 
 impl Job {
     pub(crate) fn new(
-        model: &Model,
-        mut prompts: Prompts,
+        reranker: usize,
+        encoder: Encoder,
         batch_tokens: usize,
-        request: &RerankRequest,
+        top_n: Option<usize>,
     ) -> Self {
-        let kept = prompts.shared.len().min(MAX_PREFIX_BYTES / model.prefix_bytes_per_token());
-        let rest = prompts.shared.split_off(kept);
-        for sequence in &mut prompts.sequences {
-            sequence.splice(..0, rest.iter().copied());
-        }
-        let mut copies = vec![0; prompts.sequences.len()];
-        for &(sequence, _) in &prompts.documents {
-            copies[sequence] += 1;
-        }
-        let mut batches = pack(&prompts.sequences, batch_tokens);
-        batches.reverse();
-        let prefix = State::Missing(prompts.shared.clone());
-        let top_n = request.top_n;
         Self {
-            prompts,
+            reranker,
+            stage: Stage::Texts(Box::new(encoder)),
+            prompts: Prompted::default(),
             top_n,
-            batches,
-            prefix,
+            batch_tokens,
             pass: None,
             margins: vec![],
-            copies,
             done: 0,
             evaluated: 0,
         }
     }
 
-    /// Runs one layer of one batch; `None` once all documents are scored.
+    /// Encodes some documents, or runs one layer of one batch; `None` once all are scored.
     ///
     /// # Errors
+    /// [`Error::InvalidValue`] if a document is too long and may not be cut;
     /// [`Error::InvalidModel`] if the text needs an embedding that the file
     /// lacks; [`Error::Tensor`] if candle fails. The job is then of no more use.
     ///
     /// # Panics
-    /// If `reranker` is another than the job started on, of other sizes.
+    /// If `reranker` is another than the job started on.
     pub fn step(&mut self, reranker: &Reranker) -> Result<Option<Progress>> {
-        let model = reranker.model();
+        assert_eq!(self.reranker, reranker.id(), "a job is stepped on the model it started on");
+        if let Stage::Texts(encoder) = &mut self.stage {
+            let total = encoder.total();
+            if !encoder.step(reranker.tokenizer(), reranker.frame())? {
+                self.take_prompts(reranker);
+            }
+            return Ok(Some(Progress { documents: 0, total }));
+        }
         let mut pass = match self.pass.take() {
             Some(pass) => pass,
             None => match self.next_pass(reranker)? {
@@ -99,7 +114,7 @@ impl Job {
                 None => return Ok(None),
             },
         };
-        if pass.step(model) {
+        if pass.step(reranker.model()) {
             self.pass = Some(pass);
         } else {
             self.take_result(reranker, pass);
@@ -107,22 +122,45 @@ impl Job {
         Ok(Some(Progress { documents: self.done, total: self.prompts.documents.len() }))
     }
 
+    /// Goes on from the texts to the prompts that they gave.
+    fn take_prompts(&mut self, reranker: &Reranker) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Documents(Behind::default()));
+        let Stage::Texts(encoder) = stage else { unreachable!("prompts come of texts: bug") };
+        self.begin(reranker.model(), encoder.finish(reranker.frame()));
+    }
+
+    fn begin(&mut self, model: &Model, prompts: Prompts) {
+        let Prompts { mut shared, sequences, documents, warnings } = prompts;
+        let mut sizes: Vec<_> = sequences.iter().map(|sequence| (sequence.len(), 0)).collect();
+        for &(sequence, _) in &documents {
+            sizes[sequence].1 += 1;
+        }
+        let count = shared.len();
+        let kept = count.min(MAX_PREFIX_BYTES / model.prefix_bytes_per_token());
+        let repeated = shared.split_off(kept);
+        let sequences = sequences.into();
+        self.prompts = Prompted { shared: count, repeated, sequences, sizes, documents, warnings };
+        self.stage = Stage::Prefix(shared);
+    }
+
     fn next_pass(&mut self, reranker: &Reranker) -> Result<Option<Pass>> {
         let model = reranker.model();
-        if let State::Missing(ids) = &self.prefix {
+        let Prompted { sequences, repeated, .. } = &mut self.prompts;
+        if let Stage::Prefix(ids) = &self.stage {
             let found = reranker.prefixes().longest(ids);
             if found.tokens < ids.len() {
                 // One document alone needs no pass of its own behind that of the prefix.
-                if let [sequence] = &self.prompts.sequences[..] {
-                    self.batches.clear();
-                    return Pass::whole(model, ids, sequence, found).map(Some);
+                if let [_] = sequences.make_contiguous() {
+                    let rest = next_batch(sequences, repeated, self.batch_tokens);
+                    let rest = rest.expect("there is one: bug").ids;
+                    return Pass::whole(model, ids, &rest, found).map(Some);
                 }
                 return Pass::prefix(model, ids, found).map(Some);
             }
-            self.prefix = State::Ready(found);
+            self.stage = Stage::Documents(found);
         }
-        let State::Ready(behind) = &self.prefix else { unreachable!("it was made ready: bug") };
-        let batch = self.batches.pop();
+        let Stage::Documents(behind) = &self.stage else { unreachable!("it was made so: bug") };
+        let batch = next_batch(sequences, repeated, self.batch_tokens);
         batch.map(|batch| Pass::documents(model, &batch, behind.clone())).transpose()
     }
 
@@ -131,11 +169,12 @@ impl Job {
         if let Some(prefix) = pass.take_prefix(model) {
             let prefix = Arc::new(prefix);
             reranker.prefixes().keep(prefix.clone());
-            self.prefix = State::Ready(Behind::whole(prefix));
+            self.stage = Stage::Documents(Behind::whole(prefix));
         }
         let before = self.margins.len();
         self.margins.extend(pass.into_margins(model));
-        self.done += self.copies[before..self.margins.len()].iter().sum::<usize>();
+        let scored = &self.prompts.sizes[before..self.margins.len()];
+        self.done += scored.iter().map(|(_, copies)| copies).sum::<usize>();
     }
 
     /// Orders the documents by margin, ties as they came, and keeps `top_n`.
@@ -146,12 +185,13 @@ impl Job {
     /// # Panics
     /// If [`Job::step`] has not yet returned `None`.
     pub fn finish(self, reranker: &Reranker) -> Result<Ranking> {
-        assert_eq!(self.margins.len(), self.prompts.sequences.len(), "all are scored");
-        let shared = self.prompts.shared.len();
-        let length = |sequence: usize| shared + self.prompts.sequences[sequence].len();
-        let mut results = Vec::with_capacity(self.prompts.documents.len());
+        let Prompted { shared, sizes, documents, warnings, .. } = self.prompts;
+        let encoded = !matches!(self.stage, Stage::Texts(_));
+        assert!(encoded && self.margins.len() == sizes.len(), "all are scored");
+        let length = |sequence: usize| shared + sizes[sequence].0;
+        let mut results = Vec::with_capacity(documents.len());
         let mut usage = Usage { prompt_tokens: 0, evaluated_tokens: self.evaluated };
-        for (index, &(sequence, truncated)) in self.prompts.documents.iter().enumerate() {
+        for (index, &(sequence, truncated)) in documents.iter().enumerate() {
             usage.prompt_tokens += length(sequence);
             let score = Score::new(self.margins[sequence], length(sequence), truncated)
                 .ok_or(Error::NotFinite { index })?;
@@ -160,7 +200,7 @@ impl Job {
         results.sort_by(|a, b| b.score.margin.partial_cmp(&a.score.margin).expect("finite: bug"));
         results.truncate(self.top_n.unwrap_or(usize::MAX));
         let model = reranker.info().name.clone();
-        Ok(Ranking { model, results, usage, warnings: self.prompts.warnings })
+        Ok(Ranking { model, results, usage, warnings })
     }
 }
 
@@ -169,15 +209,16 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::LoadOptions;
+    use crate::{LoadOptions, RerankRequest};
 
     /// Margins of prompts that share their first `shared` ids, each followed by
     /// one of `sequences`.
     fn margins(reranker: &Reranker, shared: &[u32], sequences: Vec<Vec<u32>>) -> Vec<f32> {
         let documents = (0..sequences.len()).map(|sequence| (sequence, false)).collect();
         let prompts = Prompts { shared: shared.to_vec(), sequences, documents, warnings: vec![] };
-        let request = RerankRequest::new("", vec![]);
-        let mut job = Job::new(reranker.model(), prompts, 100, &request);
+        let mut job = reranker.start(RerankRequest::new("any", vec!["any".into()])).unwrap();
+        job.batch_tokens = 100;
+        job.begin(reranker.model(), prompts);
         while job.step(reranker).unwrap().is_some() {}
         job.margins
     }

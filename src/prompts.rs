@@ -1,6 +1,7 @@
 //! A request's prompts as ids: what they share, and what each document adds.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::batch::shared_prefix;
 use crate::tokenizer::{Encoding, Frame, Tokenizer};
@@ -18,54 +19,32 @@ pub struct Prompts {
     pub warnings: Vec<Warning>,
 }
 
-/// The texts of a request on their way to ids.
-struct Encoder<'a> {
-    tokenizer: &'a Tokenizer,
-    frame: &'a Frame,
-    request: &'a RerankRequest,
+/// Most bytes of text in one [`Encoder::step`], unless a document alone has more.
+const STEP_BYTES: usize = 64 << 10;
+
+/// A request's texts on their way to ids, some documents at a time.
+pub struct Encoder {
+    request: Arc<RerankRequest>,
     /// The content up to the document.
     head: String,
     head_ids: Vec<u32>,
     /// Most ids between prefix and suffix.
     budget: usize,
+    /// By what makes a prompt's own part, or the whole prompt if not [`Encoder::seam_holds`].
+    places: HashMap<Vec<u32>, usize>,
+    documents: Vec<(usize, bool)>,
 }
 
-impl Prompts {
-    /// Tokenizes a request; no prompt is longer than `max_length`.
+impl Encoder {
+    /// Encodes what all prompts of a request begin with; no prompt will be longer than `max_length`.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if the query leaves a document no room, or if a
-    /// document is too long and the request forbids cutting it.
+    /// [`Error::InvalidValue`] if the query leaves a document no room.
     pub fn new(
         tokenizer: &Tokenizer,
         frame: &Frame,
         max_length: usize,
-        request: &RerankRequest,
-    ) -> Result<Self> {
-        let encoder = Encoder::new(tokenizer, frame, max_length, request)?;
-        let mut prompts =
-            if encoder.seam_holds() { encoder.encode_apart()? } else { encoder.encode_whole()? };
-        let shared = prompts.shared.len();
-        for (index, &(sequence, truncated)) in prompts.documents.iter().enumerate() {
-            if truncated && !request.truncate {
-                let reason = "is too long, and truncate is false; shorten it or let it be cut";
-                return Err(Error::value(format!("documents[{index}]"), reason));
-            }
-            if truncated {
-                let tokens = shared + prompts.sequences[sequence].len();
-                prompts.warnings.push(Warning::Truncated { index, tokens });
-            }
-        }
-        Ok(prompts)
-    }
-}
-
-impl<'a> Encoder<'a> {
-    fn new(
-        tokenizer: &'a Tokenizer,
-        frame: &'a Frame,
-        max_length: usize,
-        request: &'a RerankRequest,
+        request: Arc<RerankRequest>,
     ) -> Result<Self> {
         let instruction = request.instruction.as_deref().unwrap_or(prompt::DEFAULT_INSTRUCTION);
         let head = match request.templated {
@@ -80,7 +59,34 @@ impl<'a> Encoder<'a> {
             );
             return Err(Error::value("query", reason));
         }
-        Ok(Self { tokenizer, frame, request, head, head_ids: encoding.ids, budget })
+        let (places, documents) = (HashMap::new(), Vec::with_capacity(request.documents.len()));
+        Ok(Self { request, head, head_ids: encoding.ids, budget, places, documents })
+    }
+
+    /// Number of the request's documents.
+    pub fn total(&self) -> usize {
+        self.request.documents.len()
+    }
+
+    /// Encodes the next documents; `true` while there are more.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a document is too long and the request forbids cutting it.
+    pub fn step(&mut self, tokenizer: &Tokenizer, frame: &Frame) -> Result<bool> {
+        let mut bytes = 0;
+        while let Some(document) = self.request.documents.get(self.documents.len()) {
+            if bytes > 0 && bytes + document.len() > STEP_BYTES {
+                return Ok(true);
+            }
+            bytes += document.len().max(1);
+            let encoding = if self.seam_holds() {
+                tokenizer.encode(&prompt::tail(document), false, self.document_limit())?
+            } else {
+                self.encode_whole(tokenizer, frame, document)?
+            };
+            self.push(encoding, &frame.suffix)?;
+        }
+        Ok(false)
     }
 
     /// Whether head and document may be tokenized apart. In the template they
@@ -95,76 +101,76 @@ impl<'a> Encoder<'a> {
         self.request.max_tokens_per_doc.map_or(room, |limit| limit.min(room))
     }
 
-    fn encode_apart(&self) -> Result<Prompts> {
-        let shared = [&self.frame.prefix[..], &self.head_ids].concat();
-        let limit = self.document_limit();
-        let mut builder = Builder::default();
-        for document in &self.request.documents {
-            let encoding = self.tokenizer.encode(&prompt::tail(document), false, limit)?;
-            builder.push(encoding, &self.frame.suffix);
-        }
-        Ok(builder.finish(shared, self.warnings()))
-    }
-
-    /// Tokenizes each content as one text, then finds what the ids share.
-    fn encode_whole(&self) -> Result<Prompts> {
+    /// Tokenizes a content as one text.
+    fn encode_whole(
+        &self,
+        tokenizer: &Tokenizer,
+        frame: &Frame,
+        document: &str,
+    ) -> Result<Encoding> {
+        let text = match self.request.templated {
+            true => [&self.head, prompt::strip_suffix(document)].concat(),
+            false => [&self.head[..], &prompt::tail(document)].concat(),
+        };
         let limit = self.head_ids.len() + self.document_limit();
-        let mut builder = Builder::default();
-        for document in &self.request.documents {
-            let text = match self.request.templated {
-                true => [&self.head, prompt::strip_suffix(document)].concat(),
-                false => [&self.head[..], &prompt::tail(document)].concat(),
-            };
-            let content = self.tokenizer.encode(&text, self.request.control_tokens, limit)?;
-            let ids = [&self.frame.prefix[..], &content.ids].concat();
-            builder.push(Encoding { ids, ..content }, &self.frame.suffix);
-        }
-        let mut prompts = builder.finish(Vec::new(), self.warnings());
-        let shared = shared_prefix(&prompts.sequences);
-        prompts.shared = prompts.sequences[0][..shared].to_vec();
-        for sequence in &mut prompts.sequences {
-            sequence.drain(..shared);
-        }
-        Ok(prompts)
+        let content = tokenizer.encode(&text, self.request.control_tokens, limit)?;
+        Ok(Encoding { ids: [&frame.prefix[..], &content.ids].concat(), ..content })
     }
 
-    fn warnings(&self) -> Vec<Warning> {
-        if self.request.templated {
+    fn push(&mut self, encoding: Encoding, suffix: &[u32]) -> Result<()> {
+        if encoding.truncated && !self.request.truncate {
+            let reason = "is too long, and truncate is false; shorten it or let it be cut";
+            return Err(Error::value(format!("documents[{}]", self.documents.len()), reason));
+        }
+        let mut ids = encoding.ids;
+        ids.extend_from_slice(suffix);
+        let next = self.places.len();
+        let place = *self.places.entry(ids).or_insert(next);
+        self.documents.push((place, encoding.truncated));
+        Ok(())
+    }
+
+    /// The prompts, once [`Encoder::step`] gave `false`.
+    pub fn finish(self, frame: &Frame) -> Prompts {
+        let mut warnings = self.templated_texts();
+        let seam_holds = self.seam_holds();
+        let mut sequences = vec![Vec::new(); self.places.len()];
+        for (ids, place) in self.places {
+            sequences[place] = ids;
+        }
+        let shared = if seam_holds {
+            [&frame.prefix[..], &self.head_ids].concat()
+        } else {
+            let shared = shared_prefix(&sequences);
+            let ids = sequences[0][..shared].to_vec();
+            for sequence in &mut sequences {
+                sequence.drain(..shared);
+            }
+            ids
+        };
+        for (index, &(sequence, truncated)) in self.documents.iter().enumerate() {
+            if truncated {
+                let tokens = shared.len() + sequences[sequence].len();
+                warnings.push(Warning::Truncated { index, tokens });
+            }
+        }
+        Prompts { shared, sequences, documents: self.documents, warnings }
+    }
+
+    /// Warns of texts that carry the template already.
+    fn templated_texts(&self) -> Vec<Warning> {
+        let RerankRequest { query, documents, templated, .. } = &*self.request;
+        if *templated {
             return Vec::new();
         }
-        let query = prompt::looks_templated(&self.request.query).then(|| "query".to_string());
-        let document = self.request.documents.iter().position(|d| prompt::looks_templated(d));
+        let query = prompt::looks_templated(query).then(|| "query".to_string());
+        let document = documents.iter().position(|document| prompt::looks_templated(document));
         let document = document.map(|index| format!("documents[{index}]"));
         [query, document]
             .into_iter()
             .flatten()
             .map(|field| Warning::AlreadyTemplated { field })
             .collect()
-    }
-}
-
-/// Collects sequences, each distinct one once.
-#[derive(Default)]
-struct Builder {
-    places: HashMap<Vec<u32>, usize>,
-    documents: Vec<(usize, bool)>,
-}
-
-impl Builder {
-    fn push(&mut self, encoding: Encoding, suffix: &[u32]) {
-        let mut ids = encoding.ids;
-        ids.extend_from_slice(suffix);
-        let next = self.places.len();
-        let place = *self.places.entry(ids).or_insert(next);
-        self.documents.push((place, encoding.truncated));
-    }
-
-    fn finish(self, shared: Vec<u32>, warnings: Vec<Warning>) -> Prompts {
-        let mut sequences = vec![Vec::new(); self.places.len()];
-        for (ids, place) in self.places {
-            sequences[place] = ids;
-        }
-        Prompts { shared, sequences, documents: self.documents, warnings }
     }
 }
 
@@ -183,11 +189,19 @@ mod tests {
         Tokenizer::from_gguf(&Reader::new(Cursor::new(file)).unwrap().metadata).unwrap()
     }
 
+    fn encode(tokenizer: &Tokenizer, max_length: usize, request: &RerankRequest) -> Prompts {
+        let frame = tokenizer.frame().unwrap();
+        let request = Arc::new(request.clone());
+        let mut encoder = Encoder::new(tokenizer, &frame, max_length, request).unwrap();
+        while encoder.step(tokenizer, &frame).unwrap() {}
+        encoder.finish(&frame)
+    }
+
     /// Every prompt of a request is what the official steps give: the content
     /// as one text, cut to the budget, between prefix and suffix.
     fn assert_official(tokenizer: &Tokenizer, request: &RerankRequest, max_length: usize) {
         let frame = tokenizer.frame().unwrap();
-        let prompts = Prompts::new(tokenizer, &frame, max_length, request).unwrap();
+        let prompts = encode(tokenizer, max_length, request);
         for (document, (sequence, truncated)) in request.documents.iter().zip(&prompts.documents) {
             let text = format!(
                 "<Instruct>: {}\n<Query>: {}\n<Document>: {document}",
@@ -225,9 +239,24 @@ mod tests {
         let frame = tokenizer.frame().unwrap();
         let documents = vec!["one".to_string(), "two".into(), "one".into()];
         let request = RerankRequest::new("query", documents);
-        let prompts = Prompts::new(&tokenizer, &frame, 8192, &request).unwrap();
+        let prompts = encode(&tokenizer, 8192, &request);
         assert_eq!(prompts.documents, [(0, false), (1, false), (0, false)]);
         assert_eq!(prompts.sequences.len(), 2);
         assert!(prompts.shared.len() > frame.prefix.len());
+    }
+
+    #[test]
+    fn a_step_takes_a_bounded_part_of_the_documents() {
+        let tokenizer = tokenizer();
+        let frame = tokenizer.frame().unwrap();
+        let documents = (0..9).map(|i| format!("{i} ").repeat(STEP_BYTES / 4)).collect();
+        let request = Arc::new(RerankRequest::new("query", documents));
+        let mut encoder = Encoder::new(&tokenizer, &frame, 8192, request).unwrap();
+        let mut steps = vec![];
+        while encoder.step(&tokenizer, &frame).unwrap() {
+            steps.push(encoder.documents.len());
+        }
+        assert_eq!(steps, [2, 4, 6, 8]);
+        assert_eq!(encoder.finish(&frame).documents.len(), 9);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 
@@ -9,7 +11,7 @@ use crate::gguf::Reader;
 use crate::kernel::{self, Backend};
 use crate::model::{Config, Model, ModelInfo};
 use crate::prefixes::Prefixes;
-use crate::prompts::Prompts;
+use crate::prompts::Encoder;
 use crate::tokenizer::{Frame, Tokenizer};
 use crate::{Error, Job, RerankRequest, Result, Score};
 
@@ -22,8 +24,8 @@ pub struct LoadOptions {
     /// Longest prompt in tokens, frame included: 8192 as in the reference, or
     /// the file's context length if that is shorter.
     pub max_length: usize,
-    /// Documents are laid end to end up to this many tokens a pass, which
-    /// bounds memory whatever the number of documents.
+    /// Documents are laid end to end up to this many tokens a pass, which bounds
+    /// what it takes, whatever their number. A longer one has a pass to itself.
     pub batch_tokens: usize,
 }
 
@@ -128,6 +130,7 @@ pub struct Reranker {
     options: LoadOptions,
     frame: Frame,
     prefixes: Prefixes,
+    id: usize,
 }
 
 impl Reranker {
@@ -158,7 +161,9 @@ impl Reranker {
         }
         let model = Model::load(&mut reader, config, &tokenizer, progress)?;
         let info = model.info(&reader, name, max_length);
-        Ok(Self { model, tokenizer, info, options, frame, prefixes: Prefixes::default() })
+        static LOADED: AtomicUsize = AtomicUsize::new(0);
+        let (prefixes, id) = (Prefixes::default(), LOADED.fetch_add(1, Ordering::Relaxed));
+        Ok(Self { model, tokenizer, info, options, frame, prefixes, id })
     }
 
     /// What is loaded.
@@ -185,20 +190,31 @@ impl Reranker {
     /// # Errors
     /// As [`Reranker::start`], [`Job::step`] and [`Job::finish`].
     pub fn rerank(&self, request: &RerankRequest) -> Result<Ranking> {
-        let mut job = self.start(request)?;
+        let mut job = self.start(request.clone())?;
         while job.step(self)?.is_some() {}
         job.finish(self)
     }
 
-    /// Checks and tokenizes a request. The work is then done by [`Job::step`],
-    /// so that a caller may stop between steps by dropping the job.
+    /// Checks a request. The work is then done by [`Job::step`], so that a caller
+    /// may stop between steps by dropping the job.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] naming the field and the limit.
-    pub fn start(&self, request: &RerankRequest) -> Result<Job> {
+    pub fn start(&self, request: impl Into<Arc<RerankRequest>>) -> Result<Job> {
+        let request = request.into();
         request.validate()?;
-        let prompts = Prompts::new(&self.tokenizer, &self.frame, self.info.max_length, request)?;
-        Ok(Job::new(&self.model, prompts, self.options.batch_tokens, request))
+        let top_n = request.top_n;
+        let encoder = Encoder::new(&self.tokenizer, &self.frame, self.info.max_length, request)?;
+        Ok(Job::new(self.id, encoder, self.options.batch_tokens, top_n))
+    }
+
+    /// A number that no other model of this process has.
+    pub(crate) fn id(&self) -> usize {
+        self.id
+    }
+
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.frame
     }
 
     pub(crate) fn prefixes(&self) -> &Prefixes {

@@ -61,7 +61,7 @@ fn steps_of_two_jobs_may_alternate() {
     let reranker = load(MODEL).unwrap();
     let case = &serde_json::from_str::<Vec<Case>>(NATIVE).unwrap()[0];
     let request = RerankRequest::new(&*case.query, case.documents.clone());
-    let mut jobs = [reranker.start(&request).unwrap(), reranker.start(&request).unwrap()];
+    let mut jobs = [(); 2].map(|()| reranker.start(request.clone()).unwrap());
     let mut running = true;
     while running {
         running = false;

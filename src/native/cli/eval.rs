@@ -143,7 +143,7 @@ impl EvalArgs {
     fn check_queries(&self, reranker: &Reranker, queries: &[Query]) -> Result<()> {
         for query in queries {
             let request = self.request(query, vec![String::new()]);
-            reranker.start(&request).with_context(|| format!("the query {:?}", query.id))?;
+            reranker.start(request).with_context(|| format!("the query {:?}", query.id))?;
         }
         Ok(())
     }
@@ -167,7 +167,7 @@ impl EvalArgs {
             let documents = found.iter().map(|&index| dataset.corpus[index].text.clone());
             let request = self.request(query, documents.collect());
             let step = |documents| progress.set_position(done + documents as u64);
-            let ranking = rank(reranker, &request, step)
+            let ranking = rank(reranker, request, step)
                 .with_context(|| format!("the query {:?}", query.id))?;
             done += found.len() as u64;
             for warning in &ranking.warnings {
@@ -191,7 +191,7 @@ impl EvalArgs {
 /// Ranks step by step, and tells how many documents are done.
 fn rank(
     reranker: &Reranker,
-    request: &RerankRequest,
+    request: RerankRequest,
     step: impl Fn(usize),
 ) -> crate::Result<Ranking> {
     let mut job = reranker.start(request)?;

@@ -127,7 +127,7 @@ fn read_text(path: &Path, name: &str) -> Result<String> {
 /// Ranks step by step, with a bar.
 fn rank(reranker: &Reranker, request: &RerankRequest) -> Result<Ranking> {
     let bar = bar("scoring", "{pos}/{len}");
-    let mut job = reranker.start(request)?;
+    let mut job = reranker.start(request.clone())?;
     while let Some(progress) = job.step(reranker)? {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.documents as u64);

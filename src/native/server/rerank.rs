@@ -28,7 +28,7 @@ pub(super) async fn documented(
     JsonBody(body): JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
     let request = served.read(&body)?;
-    let (request, ranking) = served.rank(request).await?;
+    let ranking = served.rank(request.clone()).await?;
     let answer = Documented::new(&ranking, &request.query, &request.documents);
     Ok((warnings(&ranking), Json(answer)))
 }
@@ -39,8 +39,8 @@ pub(super) async fn v1(
     JsonBody(body): JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
     let request = served.read(&body)?;
-    let (request, ranking) = served.rank(request).await?;
-    let RerankRequest { documents, return_documents, .. } = &request;
+    let ranking = served.rank(request.clone()).await?;
+    let RerankRequest { documents, return_documents, .. } = &*request;
     let answer = V1::new(answer_id(), &ranking, documents, *return_documents);
     Ok((warnings(&ranking), Json(answer)))
 }
@@ -57,7 +57,7 @@ fn warnings(ranking: &Ranking) -> AppendHeaders<Vec<(HeaderName, HeaderValue)>> 
 }
 
 impl Served {
-    fn read(&self, body: &serde_json::Value) -> Result<RerankRequest, Error> {
+    fn read(&self, body: &serde_json::Value) -> Result<Arc<RerankRequest>, Error> {
         let request = RerankRequest::from_json(body)?;
         let mut names = vec![self.reranker.info().name.as_str()];
         for alias in &self.options.aliases {
@@ -66,22 +66,23 @@ impl Served {
             }
         }
         request.check_model(&names)?;
-        Ok(request)
+        Ok(Arc::new(request))
     }
 
-    /// Waits for the model and ranks; the request comes back with its answer.
-    async fn rank(&self, request: RerankRequest) -> Result<(RerankRequest, Ranking), ApiError> {
+    /// Waits for the model and ranks.
+    async fn rank(&self, request: Arc<RerankRequest>) -> Result<Ranking, ApiError> {
         let reranker = self.reranker.clone();
-        let work = move |stop: &Stop| {
-            let ranking = rank_until(&reranker, &request, stop)?;
-            Ok::<_, Error>((request, ranking))
-        };
+        let work = move |stop: &Stop| rank_until(&reranker, request, stop);
         Ok(self.queue.run(work).await??)
     }
 }
 
 /// Ranks step by step, so that a client that left does not hold up the others.
-fn rank_until(reranker: &Reranker, request: &RerankRequest, stop: &Stop) -> Result<Ranking, Error> {
+fn rank_until(
+    reranker: &Reranker,
+    request: Arc<RerankRequest>,
+    stop: &Stop,
+) -> Result<Ranking, Error> {
     let mut job = reranker.start(request)?;
     loop {
         if stop.is_set() {
