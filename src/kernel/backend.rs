@@ -27,6 +27,8 @@ pub(super) enum Kind {
     RelaxedShort,
     #[cfg(target_arch = "aarch64")]
     Neon,
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
 }
 
 impl std::fmt::Debug for Backend {
@@ -88,8 +90,12 @@ impl Backend {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         found.extend([Kind::RelaxedDot, Kind::RelaxedShort]);
         #[cfg(target_arch = "aarch64")]
-        if std::arch::is_aarch64_feature_detected!("dotprod") {
+        {
+            // All processors of this architecture have it.
             found.push(Kind::Neon);
+            if std::arch::is_aarch64_feature_detected!("dotprod") {
+                found.push(Kind::NeonDot);
+            }
         }
         found.into_iter().map(Self).collect()
     }
@@ -113,7 +119,9 @@ impl Backend {
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
             Kind::RelaxedShort => "relaxed SIMD, 16-bit sums",
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => "NEON dot products",
+            Kind::Neon => "NEON",
+            #[cfg(target_arch = "aarch64")]
+            Kind::NeonDot => "NEON dot products",
         }
     }
 
@@ -147,7 +155,6 @@ impl Backend {
             Kind::Scalar => work.run::<lanes::Plain>(),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             _ => work.run::<lanes::Simd128>(),
-            // All processors of this architecture have NEON.
             #[cfg(target_arch = "aarch64")]
             _ => work.run::<lanes::Neon>(),
         }

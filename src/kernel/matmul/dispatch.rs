@@ -33,7 +33,9 @@ pub(super) fn name(kernel: Kind) -> &'static str {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         Kind::RelaxedShort => "i16x8.relaxed_dot_i8x16_i7x16",
         #[cfg(target_arch = "aarch64")]
-        Kind::Neon => "sdot (NEON)",
+        Kind::Neon => "smull (NEON)",
+        #[cfg(target_arch = "aarch64")]
+        Kind::NeonDot => "sdot (NEON)",
     }
 }
 
@@ -57,7 +59,7 @@ pub(super) fn is_signed(kernel: Kind) -> bool {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         Kind::RelaxedShort | Kind::RelaxedDot => false,
         #[cfg(target_arch = "aarch64")]
-        Kind::Neon => true,
+        Kind::Neon | Kind::NeonDot => true,
     }
 }
 
@@ -96,6 +98,8 @@ pub(super) fn multiply(
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         Kind::RelaxedDot => run!(super::relaxed::RelaxedDot),
         #[cfg(target_arch = "aarch64")]
-        Kind::Neon => run!(super::neon::Neon),
+        Kind::Neon => run!(super::neon::Neon<false>),
+        #[cfg(target_arch = "aarch64")]
+        Kind::NeonDot => run!(super::neon::Neon<true>),
     }
 }

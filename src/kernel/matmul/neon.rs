@@ -1,8 +1,8 @@
-//! AArch64 with `sdot`: four products of signed bytes, added to an i32, exactly.
+//! AArch64: products of signed bytes, four of them added to an i32, exactly.
 //!
-//! The intrinsic, `vdotq_laneq_s32`, is not stable in Rust 1.95 (issue 117224), so the
-//! instruction stands here as assembly. Tested under QEMU; not measured, no such
-//! machine was at hand.
+//! With dot products that is one instruction, `sdot`, without them four. The intrinsic,
+//! `vdotq_laneq_s32`, is not stable in Rust 1.95 (issue 117224), so the instruction stands here
+//! as assembly. Tested under QEMU; not measured, no such machine was at hand.
 
 #![allow(unsafe_code)]
 // Rows and tokens index several arrays at once.
@@ -15,31 +15,44 @@ use super::panel::{Panel, Run, Scratch};
 use super::tile::{Block, Job, Kernel, Sums, each, run_tile};
 use super::{Line, Matrix};
 
-/// The kernel of NEON with dot products.
-pub(super) struct Neon;
+/// The kernel of NEON, with dot products or without.
+pub(super) struct Neon<const DOT: bool>;
 
 /// sums + the products of each four weights with the four activations in lane `LANE` of `x`.
 ///
 /// # Safety
-/// The processor has dot products.
+/// If `DOT`, the processor has dot products.
 #[inline(always)]
-unsafe fn dot<const LANE: i32>(mut sums: int32x4_t, weights: int8x16_t, x: int8x16_t) -> int32x4_t {
-    // SAFETY: the instruction touches its operands alone and is there by the caller's promise.
-    unsafe {
-        asm!(
-            ".arch_extension dotprod",
-            "sdot {sums:v}.4s, {weights:v}.16b, {x:v}.4b[{lane}]",
-            sums = inout(vreg) sums, weights = in(vreg) weights, x = in(vreg) x,
-            lane = const LANE,
-            options(pure, nomem, nostack, preserves_flags),
-        );
+unsafe fn dot<const DOT: bool, const LANE: i32>(
+    mut sums: int32x4_t,
+    weights: int8x16_t,
+    x: int8x16_t,
+) -> int32x4_t {
+    if DOT {
+        // SAFETY: the instruction touches its operands alone and is there by the caller's promise.
+        unsafe {
+            asm!(
+                ".arch_extension dotprod",
+                "sdot {sums:v}.4s, {weights:v}.16b, {x:v}.4b[{lane}]",
+                sums = inout(vreg) sums, weights = in(vreg) weights, x = in(vreg) x,
+                lane = const LANE,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        return sums;
     }
-    sums
+    // SAFETY: all processors of this architecture have NEON.
+    unsafe {
+        let x = vreinterpretq_s8_s32(vdupq_laneq_s32::<LANE>(vreinterpretq_s32_s8(x)));
+        let low = vpaddlq_s16(vmull_s8(vget_low_s8(weights), vget_low_s8(x)));
+        let high = vpaddlq_s16(vmull_high_s8(weights, x));
+        vaddq_s32(sums, vpaddq_s32(low, high))
+    }
 }
 
 // SAFETY of all methods: the trait's promise that the instructions are there; pointers are good for
 // the vectors that the trait's documentation says.
-impl Kernel for Neon {
+impl<const DOT: bool> Kernel for Neon<DOT> {
     type Int = int32x4_t;
     type Float = float32x4_t;
     const LANES: usize = 4;
@@ -69,13 +82,13 @@ impl Kernel for Neon {
                     })
                 };
                 let weights = vectors(0);
-                sums = each(|r| each(|n| dot::<0>(sums[r][n], weights[r], x[n])));
+                sums = each(|r| each(|n| dot::<DOT, 0>(sums[r][n], weights[r], x[n])));
                 let weights = vectors(1);
-                sums = each(|r| each(|n| dot::<1>(sums[r][n], weights[r], x[n])));
+                sums = each(|r| each(|n| dot::<DOT, 1>(sums[r][n], weights[r], x[n])));
                 let weights = vectors(2);
-                sums = each(|r| each(|n| dot::<2>(sums[r][n], weights[r], x[n])));
+                sums = each(|r| each(|n| dot::<DOT, 2>(sums[r][n], weights[r], x[n])));
                 let weights = vectors(3);
-                sums = each(|r| each(|n| dot::<3>(sums[r][n], weights[r], x[n])));
+                sums = each(|r| each(|n| dot::<DOT, 3>(sums[r][n], weights[r], x[n])));
             }
             sums
         }
@@ -106,7 +119,7 @@ impl Kernel for Neon {
         unsafe { vaddq_f32(a, b) }
     }
 
-    #[target_feature(enable = "neon,dotprod")]
+    #[target_feature(enable = "neon")]
     unsafe fn widen<'a>(scratch: &'a mut Scratch, matrix: &'a Matrix, run: Run) -> Panel<'a> {
         scratch.widen(matrix, run, Self::SIGNED)
     }
@@ -115,26 +128,28 @@ impl Kernel for Neon {
         // SAFETY: the caller's promise.
         unsafe {
             match sums.len() {
-                1 => tile::<1>(matrix, job, sums),
-                2 => tile::<2>(matrix, job, sums),
-                3 => tile::<3>(matrix, job, sums),
-                _ => tile::<4>(matrix, job, sums),
+                1 => tile::<DOT, 1>(matrix, job, sums),
+                2 => tile::<DOT, 2>(matrix, job, sums),
+                3 => tile::<DOT, 3>(matrix, job, sums),
+                _ => tile::<DOT, 4>(matrix, job, sums),
             }
         }
     }
 }
 
 /// A tile of N tokens.
-#[target_feature(enable = "neon,dotprod")]
-fn tile<const N: usize>(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
-    type K = Neon;
-    // SAFETY: the instructions are there, as this function needs them too.
+///
+/// # Safety
+/// If `DOT`, the processor has dot products.
+#[target_feature(enable = "neon")]
+unsafe fn tile<const DOT: bool, const N: usize>(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
+    // SAFETY: the caller's promise.
     unsafe {
         match (matrix.form.halves, matrix.form.minimums) {
-            (false, false) => run_tile::<K, 8, false, false, 4, N>(job, sums),
-            (false, true) => run_tile::<K, 8, false, true, 4, N>(job, sums),
-            (true, false) => run_tile::<K, 8, true, false, 4, N>(job, sums),
-            (true, true) => run_tile::<K, 8, true, true, 4, N>(job, sums),
+            (false, false) => run_tile::<Neon<DOT>, 8, false, false, 4, N>(job, sums),
+            (false, true) => run_tile::<Neon<DOT>, 8, false, true, 4, N>(job, sums),
+            (true, false) => run_tile::<Neon<DOT>, 8, true, false, 4, N>(job, sums),
+            (true, true) => run_tile::<Neon<DOT>, 8, true, true, 4, N>(job, sums),
         }
     }
 }
