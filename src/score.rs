@@ -24,7 +24,8 @@ pub struct Score {
 impl Score {
     /// A score from its margin; `None` if the margin is not finite.
     pub fn new(margin: f32, tokens: usize, truncated: bool) -> Option<Self> {
-        let probability = 1.0 / (1.0 + f64::from(-margin).exp());
+        // Not std's: its exponential rounds otherwise in WebAssembly.
+        let probability = 1.0 / (1.0 + libm::exp(f64::from(-margin)));
         margin.is_finite().then_some(Self { probability, margin, tokens, truncated })
     }
 }
