@@ -109,8 +109,9 @@ impl BenchArgs {
         for _ in 0..self.runs {
             let request = work.prompt()?;
             let ((), whole) = timed(|| read(reranker.model(), &work.ids(&request)?))?;
+            let mut multiplied = reranker.model().products(self.tokens);
             let ((), products) = timed(|| {
-                reranker.model().products_alone(self.tokens);
+                multiplied.multiply();
                 Ok(())
             })?;
             prefill.push(self.tokens as f64 / whole);

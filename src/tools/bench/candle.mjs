@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { optimise } from '../build.mjs';
 import { ROOT, run, step } from '../run.mjs';
 import { ensureWasmTools } from '../toolchain.mjs';
 import { openInChromium, peakOf } from './chromium.mjs';
@@ -61,6 +62,8 @@ export async function candleInChromium(file) {
   // The flags of .cargo/config.toml, simd128 among them, hold here too.
   await run('cargo', ['build', '--lib', '--target', WASM, ...MANIFEST]);
   const built = `${FOLDER}/candle/${WASM}/release/candle_peer.wasm`;
-  await run(join(ROOT, 'target/tools/bin/wasm-bindgen'), [built, '--target', 'web', '--out-dir', `${FOLDER}/candle/web`]);
+  const web = `${FOLDER}/candle/web`;
+  await run(join(ROOT, 'target/tools/bin/wasm-bindgen'), [built, '--target', 'web', '--out-dir', web]);
+  await optimise(`${web}/candle_peer_bg.wasm`);
   return openInChromium('candle', file, {});
 }
