@@ -42,6 +42,9 @@ impl Work for SiluMul<'_> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     #[test]
     fn silu_mul_of_known_values() {
         let mut gate = vec![0.0, 1.0, -1.0, 100.0, -100.0];

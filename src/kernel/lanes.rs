@@ -214,6 +214,9 @@ pub(super) use aarch64::Neon;
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
     use crate::kernel::backend::{Backend, Work};
 

@@ -66,6 +66,9 @@ fn sum_of_squares(row: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     #[test]
     fn rows_have_unit_mean_square_times_weight() {
         for width in [2, 15, 16, 17, 131] {

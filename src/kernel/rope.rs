@@ -75,6 +75,9 @@ impl Work for Turn<'_> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::Rope;
 
     #[test]

@@ -25,7 +25,7 @@ mod many {
     /// Looks after which a waiting thread offers its processor to others.
     const SPINS: usize = 64;
 
-    /// Threads asked to stay awake that have not begun to.
+    /// Threads asked to stay awake that have not begun to; while there are any, none is asked.
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     /// Threads that stay awake.
     static AWAKE: AtomicUsize = AtomicUsize::new(0);
@@ -301,6 +301,8 @@ mod tests {
             let all = || pool.install(|| (0..100).for_each(|_| on_threads(|| for_each(8, |_| {}))));
             scope.spawn(all).join().expect("no panic");
         });
+        // It answers at last, or nobody would be asked any more: pools share the counts.
+        while rayon::yield_now() == Some(rayon::Yield::Executed) {}
     }
 
     #[test]

@@ -2,7 +2,7 @@
  * Builds the npm package into dist/: the WebAssembly module in four builds, their
  * bindings and the TypeScript around them. Installs the tools that this needs.
  */
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { Failure, ROOT, run, script, step } from './run.mjs';
@@ -68,6 +68,11 @@ const cargoArguments = (/** @type {string} */ name) =>
 /** Those of the build that every browser runs, on one thread. */
 export const WASM = cargoArguments('simd128');
 
+/** cargo test's, for the crate's own tests with all backends: those that are more than marked `#[test]`. */
+export const WASM_UNIT_TESTS = [
+  '--lib', ...cargoArguments('unit-tests'), '--config', `target.${TARGET}.rustflags=${JSON.stringify(RELAXED.rustc)}`,
+];
+
 /** Builds dist/ and prints what a visitor of a page downloads. */
 export async function buildPackage() {
   requireCompilers();
@@ -130,14 +135,24 @@ async function bind({ name, features }) {
     built, '--target', 'web', '--out-dir', folder, '--remove-name-section', '--remove-producers-section',
   ]);
   const bytes = `${folder}/${MODULE}`;
-  const enabled = [...FEATURES, ...features].map((feature) => `--enable-${feature}`);
-  await run('node_modules/.bin/wasm-opt', [bytes, '-O3', ...enabled, '--strip-debug', '-o', `${bytes}.optimised`]);
+  await optimise(bytes, features);
   mkdirSync(bindings(name), { recursive: true });
   for (const file of ['qwen3_rerank.js', 'qwen3_rerank.d.ts']) {
     copyFileSync(join(ROOT, folder, file), join(bindings(name), file));
   }
   // Last, since its time says that all is done.
-  copyFileSync(join(ROOT, `${bytes}.optimised`), done);
+  copyFileSync(join(ROOT, bytes), done);
+}
+
+/**
+ * Optimises a module for speed, in its place.
+ * @param {string} file
+ * @param {string[]} [features] WebAssembly features besides those of every build
+ */
+export async function optimise(file, features = []) {
+  const enabled = [...FEATURES, ...features].map((feature) => `--enable-${feature}`);
+  await run('node_modules/.bin/wasm-opt', [file, '-O3', ...enabled, '--strip-debug', '-o', `${file}.optimised`]);
+  renameSync(join(ROOT, `${file}.optimised`), join(ROOT, file));
 }
 
 /** @param {string} name */

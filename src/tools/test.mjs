@@ -1,7 +1,7 @@
 /** `npm test`: installs what the tests need and runs them; with a name, only that part. */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RELAXED, WASM, buildNative, buildPackage } from './build.mjs';
+import { RELAXED, WASM, WASM_UNIT_TESTS, buildNative, buildPackage } from './build.mjs';
 import { assemblePage } from './page.mjs';
 import { Failure, ROOT, run, script, step } from './run.mjs';
 import {
@@ -80,6 +80,8 @@ async function wasm() {
 async function browser() {
   await preparePage();
   await ensureBundlers();
+  step('building the kernels\' tests for WebAssembly');
+  await run('cargo', ['test', '--no-run', ...WASM_UNIT_TESTS]);
   step('testing the page in Chromium');
   const files = readdirSync('tests/browser').filter((file) => file.endsWith('.test.mjs'));
   await run(process.execPath, ['--test', '--test-timeout=300000', ...files.map((file) => `tests/browser/${file}`)]);

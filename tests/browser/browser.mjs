@@ -22,10 +22,7 @@ const FLAGS = [
 export async function start(folder = 'target/page') {
   const server = spawn(PROGRAM, ['serve', '--page', folder, '--port', '0'], { cwd: ROOT });
   const address = await addressOf(server);
-  const browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-    args: FLAGS,
-  });
+  const browser = await launch();
   return {
     address,
     browser,
@@ -46,12 +43,17 @@ export async function start(folder = 'target/page') {
   };
 }
 
+/** A browser without a page. */
+export function launch() {
+  return chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: FLAGS });
+}
+
 /**
  * The address that the server prints once it listens.
  * @param {import('node:child_process').ChildProcessWithoutNullStreams} server
  * @returns {Promise<string>}
  */
-function addressOf(server) {
+export function addressOf(server) {
   return new Promise((resolve, reject) => {
     let printed = '';
     const read = (/** @type {Buffer} */ chunk) => {

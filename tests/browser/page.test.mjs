@@ -10,6 +10,8 @@ before(async () => (session = await start()));
 after(() => session?.stop());
 
 const READY = '#model-status:text-is("Ready.")';
+/** Of a request that was sent before: as it starts, the status changes. */
+const DONE = '#answer-status:has-text("best first, in")';
 
 test('the page loads its model, says that it is small, and logs no fault', async () => {
   const { page, faults } = await session.open();
@@ -36,15 +38,15 @@ test('a load fills its progress bar', async () => {
   await page.close();
 });
 
-test('Rerank shows the documents, best first, with the native scores', async () => {
+test('the example is ranked unasked, best first, with the native scores', async () => {
   const { page, faults } = await session.open();
-  await page.click('#rerank');
   await page.waitForSelector('.result');
   const shown = await page.locator('.result .text').allInnerTexts();
   const scores = (await page.locator('.result .score').allInnerTexts()).map(Number);
   const { query, documents } = SEEDS.regolo;
   assert.equal(await page.inputValue('#query'), query);
   assert.deepEqual([...shown].sort(), [...documents].sort());
+  assert.match(shown[0] ?? '', /^Washington, D\.C\. is the capital/);
   assert.deepEqual(scores, [...scores].sort((a, b) => b - a));
   const native = nativeScores(query, documents);
   shown.forEach((text, place) => {
@@ -54,6 +56,17 @@ test('Rerank shows the documents, best first, with the native scores', async () 
   const widths = await page.locator('.bar').evaluateAll((bars) => bars.map((bar) => bar.style.width));
   assert.ok(widths.every((width) => width.endsWith('%')), `${widths}`);
   assert.deepEqual(faults, []);
+  await page.fill('#document-1', 'The capital of the United States is Washington.');
+  await page.click('#rerank');
+  await page.waitForSelector('.result:has-text("The capital of the United States is Washington.")');
+  await page.close();
+});
+
+test('what someone has begun to write is not ranked unasked', async () => {
+  const { page } = await session.open();
+  await page.fill('#query', 'What is the capital of Nevada?');
+  await page.waitForSelector('#rerank:enabled');
+  assert.equal(await page.locator('.result').count(), 0);
   await page.close();
 });
 
@@ -69,7 +82,7 @@ test('documents are added and removed by keyboard, and top_n cuts', async () => 
   await page.waitForSelector('#rerank:enabled');
   await page.focus('#query');
   await page.keyboard.press('Enter');
-  await page.waitForSelector('.result');
+  await page.waitForSelector(DONE);
   assert.equal(await page.locator('.result').count(), 2);
   await page.close();
 });
@@ -83,7 +96,7 @@ test('a bad request shows its error, and the next one works', async () => {
   assert.match(await page.innerText('#answer-error'), /^query: /);
   await page.fill('#query', 'again');
   await page.click('#rerank');
-  await page.waitForSelector('.result');
+  await page.waitForSelector(DONE);
   assert.ok(await page.isHidden('#answer-error'));
   await page.close();
 });
@@ -98,7 +111,7 @@ test('Stop ends a long request, and the next one works', async () => {
   await page.waitForSelector('#answer-status:text-is("Stopped.")');
   for (let index = 1; index <= 4; index++) await page.fill(`#document-${index}`, `short ${index}`);
   await page.click('#rerank');
-  await page.waitForSelector('.result');
+  await page.waitForSelector(DONE);
   await page.close();
 });
 
@@ -117,7 +130,7 @@ test('a file of the user replaces the model; a bad one and a bad address show wh
   await page.waitForSelector(READY);
   assert.ok(await page.isHidden('#small'), 'the label is for the default model');
   await page.click('#rerank');
-  await page.waitForSelector('.result');
+  await page.waitForSelector(DONE);
   await page.close();
 });
 
@@ -128,7 +141,7 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await page.getByText('Options').click();
     await page.fill('#document-1', 'x'.repeat(400));
     await page.click('#rerank');
-    await page.waitForSelector('.result');
+    await page.waitForSelector(DONE);
     const { scroll, client } = await page.evaluate(() => ({
       scroll: document.documentElement.scrollWidth,
       client: document.documentElement.clientWidth,

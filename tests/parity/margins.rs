@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::golden::{GOLDEN, Model, load, margins};
 
 /// Bound for files without quantised matrices: f32 sums in another order.
-const EXACT: f64 = 2e-3;
+const EXACT: f64 = 1e-4;
 /// Our root mean square may be this much of the simulation's,
 const RMS_FACTOR: f64 = 1.6;
 /// and our largest error this much of its largest.

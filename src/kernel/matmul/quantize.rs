@@ -217,6 +217,9 @@ fn half_sums(quants: &Quants) -> [i16; 2] {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn quantize(x: &[f32]) -> Activations {

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Result};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::feed_forward::feed_forward_on;
 use super::linear::{Linear, multiply, multiply_on};
@@ -193,15 +195,27 @@ fn integer_sums_are_exact_at_the_extremes() {
                 _ => &[0x00, 0x3c],
             };
             let block = [head, &vec![bits; kind.type_size() - head.len()]].concat();
-            let linear = Linear::new(kind, &block.repeat(16), 16, 32);
             let weight = if bits == 0 { -offset } else { most - offset };
-            for sign in [1, -1] {
-                let x = [127.0 * sign as f32; 32];
-                for backend in Backend::available() {
-                    let y = linear.forward_on(backend, &x);
-                    assert_eq!(y, [(32 * 127 * sign * weight) as f32; 16], "{kind:?} {backend:?}");
-                }
-            }
+            assert_weights(kind, &block, weight);
+        }
+    }
+    // The widest of 16-bit sums: 6 bits, in parts whose scales are one.
+    for (bits, weight) in [(0u8, -32), (0xff, 31)] {
+        let block = [&[bits; 192][..], &[1; 16], &[0x00, 0x3c]].concat();
+        assert_weights(GgmlDType::Q6K, &block, weight);
+    }
+}
+
+/// Products of rows of one block, all of whose weights are `weight`, with the largest activations.
+fn assert_weights(kind: GgmlDType, block: &[u8], weight: i32) {
+    let inputs = kind.block_size();
+    let linear = Linear::new(kind, &block.repeat(16), 16, inputs);
+    for sign in [1, -1] {
+        let x = vec![127.0 * sign as f32; inputs];
+        let expected = (inputs as i32 * 127 * sign * weight) as f32;
+        for backend in Backend::available() {
+            let y = linear.forward_on(backend, &x);
+            assert_eq!(y, [expected; 16], "{kind:?} {backend:?}");
         }
     }
 }
