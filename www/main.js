@@ -16,9 +16,13 @@ const rerank = element('rerank');
 const stop = element('stop');
 const answer = new Answer();
 const documents = new Documents(EXAMPLE);
-const model = new ModelPanel(() => (rerank.disabled = !model.reranker || running !== undefined));
+const model = new ModelPanel(() => {
+  rerank.disabled = !model.reranker || running !== undefined;
+  if (model.reranker && !greeted) greet();
+});
 /** @type {AbortController | undefined} */
 let running;
+let greeted = false;
 
 form.addEventListener('submit', (event) => {
   event.preventDefault();
@@ -29,6 +33,14 @@ form.addEventListener('keydown', (event) => {
 });
 stop.addEventListener('click', () => running?.abort());
 model.loadDefault();
+
+/** Shows at the first model what it does, unless someone has begun to write. */
+function greet() {
+  greeted = true;
+  const query = element('query');
+  const untouched = query.value === query.defaultValue && documents.texts().join('\n') === EXAMPLE.join('\n');
+  if (untouched && !running) void run();
+}
 
 /** Reranks what the form holds. */
 async function run() {
