@@ -40,6 +40,18 @@ def squeeze(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
+def decode(raw: bytes) -> str:
+    """Text of collections that are UTF-8 in places and Latin-1 in others."""
+
+    def line(raw: bytes) -> str:
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            return raw.decode("latin-1")
+
+    return "\n".join(map(line, raw.split(b"\n")))
+
+
 def sentences(text: str) -> list[str]:
     return re.split(r"(?<=[.!?])\s+(?=[A-Z\"'(])", text)
 
@@ -62,9 +74,14 @@ def chunks(name: str, text: str, longest: int = 150) -> list[str]:
 # Question collections -------------------------------------------------------------------------------------------
 
 
-def xquad(articles: slice | list[int]):
+@cache
+def xquad_articles() -> list[dict]:
+    return json.loads(sources.git_files("google-deepmind/xquad", "xquad.en.json")["xquad.en.json"])["data"]
+
+
+def xquad(articles: list[int]):
     """XQuAD-en: every paragraph, and each question with its paragraph."""
-    data = json.loads(sources.git_files("google-deepmind/xquad", "xquad.en.json")["xquad.en.json"])["data"]
+    data = xquad_articles()
     for index in articles:
         for number, paragraph in enumerate(data[index]["paragraphs"]):
             whole = f"xquad/{index}/{number}"
@@ -79,7 +96,8 @@ XQUAD_TRAINING = [index for index in range(48) if index % 4 != 3]
 
 
 def wikipedia_questions():
-    """CMU's questions about Wikipedia articles, and the articles' paragraphs."""
+    """CMU's questions about Wikipedia articles, and the articles' paragraphs; not those that XQuAD holds out."""
+    held_out = {xquad_articles()[index]["title"].lower() for index in XQUAD_HELD_OUT}
     base = "Question_Answer_Dataset_v1.2"
     files = sources.git_files("karandeep-johar/NLP-project", base)
     articles = set()
@@ -88,9 +106,11 @@ def wikipedia_questions():
             continue
         folder = path.rsplit("/", 1)[0]
         seen = set()
-        for line in raw.decode("latin-1").split("\n"):
+        for line in decode(raw).split("\n"):
             row = line.rstrip("\r").split("\t")
-            if len(row) < 6 or row[0] == "ArticleTitle" or row[1] in seen or len(row[1].split()) < 4:
+            if len(row) < 6 or row[0] == "ArticleTitle" or row[0].lower() in held_out:
+                continue
+            if row[1] in seen or len(row[1].split()) < 4:
                 continue
             seen.add(row[1])
             articles.add(f"{folder}/{row[5]}")
@@ -98,7 +118,7 @@ def wikipedia_questions():
             yield Query(squeeze(row[1]), [], answer if 3 < len(answer) < 60 else None)
     for path in sorted(articles):
         raw = next((files[path + end] for end in [".txt.clean", ".txt"] if path + end in files), b"")
-        for number, paragraph in enumerate(raw.decode("latin-1").split("\n")):
+        for number, paragraph in enumerate(decode(raw).split("\n")):
             if len(paragraph.split()) >= 20:
                 for piece, chunk in enumerate(chunks(f"{path}/{number}", squeeze(paragraph))):
                     yield Passage(f"{path}/{number}.{piece}", chunk)
@@ -107,7 +127,7 @@ def wikipedia_questions():
 def trivia():
     """OpenTriviaQA: questions with their answers, no passages."""
     for _, raw in sorted(sources.git_files("uberspot/OpenTriviaQA", "categories").items()):
-        for block in raw.decode("latin-1").split("#Q ")[1:]:
+        for block in decode(raw).split("#Q ")[1:]:
             question, _, rest = block.partition("\n^ ")
             question, answer = squeeze(question), squeeze(rest.split("\n")[0])
             if 5 <= len(question.split()) <= 35:

