@@ -162,7 +162,11 @@ impl Tile<'_> {
         for (index, sums) in sums.chunks(LANES).enumerate() {
             from_lanes::<L>(sums, &mut rows);
             for (lane, row) in rows[..self.lanes()].iter().enumerate() {
-                out.write(self.place(lane) + index * LANES, &row[..sums.len()]);
+                // SAFETY: no other tile has this head of this row.
+                #[allow(unsafe_code)]
+                unsafe {
+                    out.write(self.place(lane) + index * LANES, &row[..sums.len()]);
+                }
             }
         }
     }
@@ -192,11 +196,13 @@ struct Output {
 unsafe impl Sync for Output {}
 
 impl Output {
+    /// # Safety
+    /// No other thread has this place.
     #[allow(unsafe_code)]
     #[inline(always)]
-    fn write(&self, at: usize, values: &[f32]) {
+    unsafe fn write(&self, at: usize, values: &[f32]) {
         assert!(at + values.len() <= self.length);
-        // SAFETY: within the slice, and no other tile has this head.
+        // SAFETY: within the slice, and by the caller's promise.
         let place = unsafe { std::slice::from_raw_parts_mut(self.start.add(at), values.len()) };
         place.copy_from_slice(values);
     }

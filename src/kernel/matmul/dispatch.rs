@@ -1,7 +1,8 @@
 //! Which kernel multiplies a form of weights on a backend, and what it wants to be given.
 
 use super::pack::Form;
-use super::{Activations, Matrix, ROWS, Scratch, Terms, scalar};
+use super::tile::{self, Kernel};
+use super::{Activations, LINES, Matrix, ROWS, Scratch, Terms, scalar};
 use crate::kernel::backend::{Backend, Kind};
 
 /// The kernel for a form: the backend's own, or another that it leaves the form to.
@@ -39,28 +40,48 @@ pub(super) fn name(kernel: Kind) -> &'static str {
     }
 }
 
+/// A value that hangs on a backend's kernel, named as a type; and of the scalar one, which has none.
+macro_rules! of_kernel {
+    ($kind:expr, $kernel:ident => $value:expr, scalar => $scalar:expr) => {{
+        #[allow(unused_macros)]
+        macro_rules! with {
+            ($type:ty) => {{
+                type $kernel = $type;
+                $value
+            }};
+        }
+        match $kind {
+            Kind::Scalar => $scalar,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => with!(super::avx2::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            Kind::AvxVnni => with!(super::vnni::AvxVnni),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni256 => with!(super::vnni::Avx512Vnni256),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => with!(super::vnni::Avx512Vnni),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kind::Simd128 => with!(super::simd128::Simd128),
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Kind::RelaxedShort => with!(super::relaxed::RelaxedShort),
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Kind::RelaxedDot => with!(super::relaxed::RelaxedDot),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => with!(super::neon::Neon<false>),
+            #[cfg(target_arch = "aarch64")]
+            Kind::NeonDot => with!(super::neon::Neon<true>),
+        }
+    }};
+}
+
 /// Whether it multiplies activations of 16 bits.
-#[cfg_attr(not(target_arch = "wasm32"), allow(unused_variables))]
 pub(super) fn wants_wide(kernel: Kind) -> bool {
-    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-    return kernel == Kind::Simd128;
-    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-    false
+    of_kernel!(kernel, K => K::LINES > LINES, scalar => false)
 }
 
 /// Whether it takes the weights' offset off before it multiplies.
 pub(super) fn is_signed(kernel: Kind) -> bool {
-    match kernel {
-        Kind::Scalar => true,
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx2 | Kind::AvxVnni | Kind::Avx512Vnni256 | Kind::Avx512Vnni => false,
-        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        Kind::Simd128 => true,
-        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        Kind::RelaxedShort | Kind::RelaxedDot => false,
-        #[cfg(target_arch = "aarch64")]
-        Kind::Neon | Kind::NeonDot => true,
-    }
+    of_kernel!(kernel, K => K::SIGNED, scalar => true)
 }
 
 /// Multiplies one panel with all tokens: sums `[tokens, ROWS]`, overwritten.
@@ -74,32 +95,10 @@ pub(super) fn multiply(
     scratch: &mut Scratch,
     sums: &mut [[f32; ROWS]],
 ) {
-    #[allow(unused_macros)]
-    macro_rules! run {
-        ($kernel:path) => {
-            // SAFETY: a value of `Backend` is proof that the processor has the instructions.
-            unsafe { super::tile::multiply::<$kernel>(matrix, panel, x, terms, scratch, sums) }
-        };
-    }
-    match kernel(backend, matrix.form) {
-        Kind::Scalar => scalar::multiply(matrix, panel, x, terms, scratch, sums),
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx2 => run!(super::avx2::Avx2),
-        #[cfg(target_arch = "x86_64")]
-        Kind::AvxVnni => run!(super::vnni::AvxVnni),
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx512Vnni256 => run!(super::vnni::Avx512Vnni256),
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx512Vnni => run!(super::vnni::Avx512Vnni),
-        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        Kind::Simd128 => run!(super::simd128::Simd128),
-        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        Kind::RelaxedShort => run!(super::relaxed::RelaxedShort),
-        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        Kind::RelaxedDot => run!(super::relaxed::RelaxedDot),
-        #[cfg(target_arch = "aarch64")]
-        Kind::Neon => run!(super::neon::Neon<false>),
-        #[cfg(target_arch = "aarch64")]
-        Kind::NeonDot => run!(super::neon::Neon<true>),
-    }
+    of_kernel!(
+        kernel(backend, matrix.form),
+        // SAFETY: a value of `Backend` is proof that the processor has the instructions.
+        K => unsafe { tile::multiply::<K>(matrix, panel, x, terms, scratch, sums) },
+        scalar => scalar::multiply(matrix, panel, x, terms, scratch, sums)
+    )
 }

@@ -181,7 +181,11 @@ pub(super) fn multiply_panels(
             sums.resize(input.tokens, [0.0; ROWS]);
             targets[index].fetch(panel * ROWS);
             matrices[index].multiply_panel(backend, panel, input, &mut scratch.panel, sums);
-            targets[index].write(panel * ROWS, sums, add);
+            // SAFETY: each panel of a matrix is one task's.
+            #[allow(unsafe_code)]
+            unsafe {
+                targets[index].write(panel * ROWS, sums, add);
+            }
         });
     });
 }
@@ -281,13 +285,16 @@ impl<'a> Strips<'a> {
     }
 
     /// Writes, or adds, sums `[tokens, ROWS]` to the columns from `first` on, as many as there are.
+    ///
+    /// # Safety
+    /// No other thread has this strip.
     #[allow(unsafe_code)]
-    fn write(&self, first: usize, sums: &[[f32; ROWS]], add: bool) {
+    unsafe fn write(&self, first: usize, sums: &[[f32; ROWS]], add: bool) {
         assert!(sums.len() == self.tokens && first < self.outputs);
         let columns = ROWS.min(self.outputs - first);
         for (token, sums) in sums.iter().enumerate() {
-            // SAFETY: within the matrix, as token < tokens and first + columns <= outputs; no
-            // other thread has this strip.
+            // SAFETY: within the matrix, as token < tokens and first + columns <= outputs, and
+            // by the caller's promise.
             let strip = unsafe {
                 let at = self.start.add(token * self.outputs + first);
                 std::slice::from_raw_parts_mut(at, columns)
