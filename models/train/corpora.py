@@ -266,8 +266,7 @@ def foldoc():
 
 def debian():
     """Debian's package descriptions: the long one a passage, asked for by the short one."""
-    text, _ = sources.debian_descriptions()
-    for block in text.split("\n\n"):
+    for block in sources.debian_descriptions().split("\n\n"):
         name = re.match(r"Package: (\S+)", block)
         found = re.search(r"Description-en: (.*)\n((?: .*\n?)+)", block)
         if (

@@ -1,14 +1,16 @@
 """Step 7, evaluate: MRR@10 and nDCG@10 of BM25's top k, reranked by everything there is to compare with.
 
     python models/train/evaluate.py --set xquad --top 15              # the trained checkpoint
-    python models/train/evaluate.py --set xquad --top 15 --state start.pt
+    python models/train/evaluate.py --set everyday --state calibrated.pt
 
-The sets are those in target/train/heldout; `dev` is the training articles of XQuAD, the one to make choices with.
+The sets are those in target/train/heldout; `everyday` and `everyday-hard`, whose queries have four passages each, in
+tests/fixtures; `dev` is the training articles of XQuAD, the one to make choices with.
 `qwen3-rerank eval` measures the GGUF on the same folders.
 """
 
 import argparse
 import json
+import pathlib
 import random
 
 import numpy as np
@@ -21,6 +23,22 @@ from sources import WORK
 from start import IDF
 from teacher import Bm25, embed, minilm
 from vectors import SEMANTIC
+
+FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures"
+LISTS = ["everyday", "everyday-hard"]
+
+
+def load_lists(name: str):
+    """As `load`, and the candidates that each query has of its own, as BM25 orders them among all passages."""
+    rows = json.loads((FIXTURES / f"{name}.json").read_text())
+    passages = [passage for row in rows for passage in row["documents"]]
+    starts = np.cumsum([0, *[len(row["documents"]) for row in rows]])
+    queries = [row["query"] for row in rows]
+    order = Bm25(passages).nearest(queries, len(passages))
+    own = [(starts[index] <= ids) & (ids < starts[index + 1]) for index, ids in enumerate(order)]
+    candidates = np.stack([ids[keep] for ids, keep in zip(order, own, strict=True)])
+    relevant = [{int(start) + row["relevant"]} for row, start in zip(rows, starts, strict=False)]
+    return passages, queries, relevant, candidates
 
 
 def load(name: str):
@@ -94,13 +112,16 @@ def main():
     parser.add_argument("--state", default="trained.pt")
     parser.add_argument("--queries", type=int, help="only the first so many")
     options = parser.parse_args()
-    passages, queries, relevant = load(options.set)
-    queries, relevant = queries[: options.queries], relevant[: options.queries]
+    if options.set in LISTS:
+        passages, queries, relevant, candidates = load_lists(options.set)
+    else:
+        passages, queries, relevant = load(options.set)
+        candidates = Bm25(passages).nearest(queries, options.top)
+    queries, relevant, candidates = (items[: options.queries] for items in (queries, relevant, candidates))
     prompts, model = Prompts(), Reranker()
     start = torch.load(WORK / "start.pt")["embed_tokens.weight"]
     model.load_state_dict(torch.load(WORK / options.state, weights_only=True))
-    candidates = Bm25(passages).nearest(queries, options.top)
-    print(f"{options.set}: {len(passages)} passages, {len(queries)} queries, BM25's top {options.top}")
+    print(f"{options.set}: {len(passages)} passages, {len(queries)} queries, {candidates.shape[1]} candidates each")
     tokenizer, teacher = minilm()
     seen, places = np.unique(candidates, return_inverse=True)
     vectors = embed([passages[passage] for passage in seen], tokenizer, teacher)[places.reshape(candidates.shape)]
@@ -113,7 +134,8 @@ def main():
         (options.state, by(candidates, odds)),
     ]:
         mrr, ndcg = metrics(order, relevant)
-        print(f"{name:22} MRR@10 {mrr:.4f}  nDCG@10 {ndcg:.4f}")
+        first = sum(int(row[0]) in wanted for row, wanted in zip(order, relevant, strict=True))
+        print(f"{name:22} MRR@10 {mrr:.4f}  nDCG@10 {ndcg:.4f}  right first {first}")
     right = np.array([[passage in wanted for passage in row] for row, wanted in zip(candidates, relevant, strict=True)])
     scores = 1 / (1 + np.exp(-odds))
     print(f"median score: relevant {np.median(scores[right]):.3f}, irrelevant {np.median(scores[~right]):.3f}")

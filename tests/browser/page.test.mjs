@@ -46,6 +46,7 @@ test('the example is ranked unasked, best first, with the native scores', async 
   const { query, documents } = SEEDS.regolo;
   assert.equal(await page.inputValue('#query'), query);
   assert.deepEqual([...shown].sort(), [...documents].sort());
+  assert.match(await page.innerText('#model-facts'), /First order\s+after \d+ ms/);
   assert.match(shown[0] ?? '', /^Washington, D\.C\. is the capital/);
   assert.deepEqual(scores, [...scores].sort((a, b) => b - a));
   const native = nativeScores(query, documents);

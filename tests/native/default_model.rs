@@ -15,8 +15,8 @@ static MODEL: LazyLock<Reranker> = LazyLock::new(|| {
     Reranker::load(file, LoadOptions::default(), &mut |_| {}).expect("the default model loads")
 });
 
-/// A query of tests/fixtures/everyday.json: written by hand before the model's
-/// training ended, and never trained on.
+/// A query of tests/fixtures/everyday.json or everyday-hard.json: written by hand before the
+/// model's training ended, and never trained on.
 #[derive(Deserialize)]
 struct Everyday {
     query: String,
@@ -25,8 +25,21 @@ struct Everyday {
     relevant: usize,
 }
 
+/// Forty queries with four documents each.
 fn everyday() -> Vec<Everyday> {
-    serde_json::from_str(include_str!("../fixtures/everyday.json")).expect("the fixture is valid")
+    queries(include_str!("../fixtures/everyday.json"))
+}
+
+/// As many, whose wrong documents are about the very subject of the query.
+fn everyday_hard() -> Vec<Everyday> {
+    queries(include_str!("../fixtures/everyday-hard.json"))
+}
+
+fn queries(json: &str) -> Vec<Everyday> {
+    let queries: Vec<Everyday> = serde_json::from_str(json).expect("the fixture is valid");
+    assert_eq!(queries.len(), 40);
+    assert!(queries.iter().all(|entry| entry.documents.len() == 4 && entry.relevant < 4));
+    queries
 }
 
 /// Scores in the order of the documents.
@@ -41,7 +54,12 @@ fn scores(query: &str, documents: &[String]) -> Vec<f64> {
 
 #[test]
 fn everyday_queries_find_their_answers() {
-    let wrong: Vec<String> = everyday()
+    assert_few_wrong(everyday(), 4);
+    assert_few_wrong(everyday_hard(), 14);
+}
+
+fn assert_few_wrong(queries: Vec<Everyday>, most: usize) {
+    let wrong: Vec<String> = queries
         .into_iter()
         .filter_map(|entry| {
             let scores = scores(&entry.query, &entry.documents);
@@ -49,7 +67,7 @@ fn everyday_queries_find_their_answers() {
             (best != entry.relevant).then(|| format!("{}: {}", entry.query, entry.documents[best]))
         })
         .collect();
-    assert!(wrong.len() <= 4, "{} of 40 wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.len() <= most, "{} of 40 wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -73,13 +91,22 @@ fn median(mut scores: Vec<f64>) -> f64 {
 fn the_capital_of_the_united_states_is_washington() {
     let seeds: Json =
         serde_json::from_str(include_str!("../fixtures/seeds.json")).expect("the fixture is valid");
-    // The other example, with a long passage on capital punishment, is beyond this training.
-    let request = RerankRequest::from_json(&seeds["regolo"]).expect("a request");
-    let results = MODEL.rerank(&request).expect("a ranking").results;
-    assert!(request.documents[results[0].index].starts_with("Washington, D.C."), "{results:?}");
-    let (first, second) = (results[0].score.probability, results[1].score.probability);
+    let results = |example: &str| {
+        let request = RerankRequest::from_json(&seeds[example]).expect("a request");
+        let results = MODEL.rerank(&request).expect("a ranking").results;
+        results
+            .into_iter()
+            .map(|ranked| (request.documents[ranked.index].clone(), ranked.score.probability))
+            .collect::<Vec<_>>()
+    };
+    let is_washington = |document: &str| document.starts_with("Washington, D.C.");
+    let short = results("regolo");
+    assert!(is_washington(&short[0].0), "{short:?}");
     // What this training reached, where twice the second's score is the aim.
-    assert!(first >= 1.9 * second, "scores {first} and {second}");
+    assert!(short[0].1 >= 1.9 * short[1].1, "{short:?}");
+    // Among long passages one on capital punishment comes first: beyond this training.
+    let long = results("onerouter");
+    assert!(long[..2].iter().any(|(document, _)| is_washington(document)), "{long:?}");
 }
 
 #[test]
