@@ -1,6 +1,6 @@
 //! The HTTP face over real sockets.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -184,6 +184,64 @@ fn a_full_queue_is_429_and_a_client_that_leaves_frees_its_place() {
     while server.post("/rerank", &small).status != 200 {
         assert!(start.elapsed() < Duration::from_secs(5), "the work goes on for nobody");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn clients_that_do_nothing_are_sent_away() {
+    let mut options = Options::default();
+    (options.connections, options.patience) = (8, Duration::from_secs(1));
+    let server = Serving::start(options);
+    let headers = b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n";
+    let open = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    };
+    // More than there are places: nothing sent, half of the headers, half of a body.
+    let idle: Vec<TcpStream> = (0..30).map(|_| open(b"")).collect();
+    let slow = open(headers);
+    let mut stalled = open(&[&headers[..], b"\r\n{\"query\""].concat());
+    server.assert_alive();
+    let mut answer = String::new();
+    stalled.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("nothing more of the body came for 1 s"), "{answer}");
+    for mut stream in idle.into_iter().chain([slow]) {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+    }
+    server.assert_alive();
+}
+
+#[test]
+fn bodies_share_a_bounded_room() {
+    let mut options = Options::default();
+    (options.body_limit, options.patience) = (1000, Duration::from_secs(3));
+    let server = Serving::start(options);
+    let head = b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
+    let stalled: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&server.address).unwrap();
+            stream.write_all(&[&head[..], &[b' '; 990]].concat()).unwrap();
+            stream
+        })
+        .collect();
+    let padded = |length: usize| {
+        let headers = [("content-type", "application/json")];
+        let body = format!("{:length$}", r#"{"query": "q", "documents": ["d"]}"#);
+        server.send("POST", "/rerank", &headers, body)
+    };
+    let start = Instant::now();
+    while padded(500).status != 429 {
+        assert!(start.elapsed() < Duration::from_secs(2), "large bodies are taken without end");
+    }
+    assert_eq!(padded(40).status, 200, "there is room for a small one");
+    drop(stalled);
+    let start = Instant::now();
+    while padded(500).status != 200 {
+        assert!(start.elapsed() < Duration::from_secs(5), "room is not given back");
     }
 }
 

@@ -39,7 +39,7 @@ impl Serving {
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("it listens");
                 let stopped = async { drop(stopped.await) };
-                run(listener, reranker, options, stopped).await.expect("it serves");
+                run(listener, reranker, options, stopped).await;
             });
             runtime.shutdown_timeout(Duration::from_secs(5));
         });

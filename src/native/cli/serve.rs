@@ -1,6 +1,6 @@
 //! `serve`: the HTTP server, from arguments to the signal that ends it.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::load::ModelArgs;
 use crate::Reranker;
+use crate::error::shown;
 use crate::native::server;
 
 const EXAMPLES: &str = "\
@@ -63,7 +64,8 @@ pub(super) struct ServeArgs {
 impl ServeArgs {
     pub(super) fn run(self) -> Result<()> {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-        tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+        let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+        log.with_ansi(std::io::stderr().is_terminal()).init();
         let options = self.options()?;
         let runtime =
             tokio::runtime::Runtime::new().context("cannot start the server's threads")?;
@@ -77,6 +79,16 @@ impl ServeArgs {
     }
 
     fn options(&self) -> Result<server::Options> {
+        if let Some(key) = &self.api_key {
+            // What comes in a header has no white space at its ends, and its scheme is cut off.
+            let scheme = key.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
+            if scheme || key.trim_ascii() != key || !key.bytes().all(|b| (b' '..=b'~').contains(&b))
+            {
+                bail!(
+                    "--api-key: must be printable ASCII without spaces at its ends and without \"Bearer \""
+                );
+            }
+        }
         if let Some(page) = self.page.as_deref().filter(|page| !page.is_dir()) {
             bail!("--page {}: no such folder", page.display());
         }
@@ -106,14 +118,15 @@ impl ServeArgs {
             stdout,
             "qwen3-rerank {} serving {} on http://{address}",
             env!("CARGO_PKG_VERSION"),
-            reranker.info().name
+            shown(&reranker.info().name)
         )?;
         stdout.flush()?;
         if !address.ip().is_loopback() && options.api_key.is_none() {
             tracing::warn!("anyone who reaches {address} may use this server: no --api-key is set");
         }
         let stop = asked_to_stop()?;
-        Ok(server::run(listener, Arc::new(reranker), options, stop).await?)
+        server::run(listener, Arc::new(reranker), options, stop).await;
+        Ok(())
     }
 }
 

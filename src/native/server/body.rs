@@ -9,12 +9,21 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::Served;
 use super::error::ApiError;
+use super::{Options, Served};
+use crate::wire::MAX_DOCUMENTS;
 
 /// A body read as JSON.
-pub(super) struct JsonBody(pub(super) Value);
+pub(super) struct JsonBody {
+    pub(super) value: Value,
+    /// Its bytes' share of what all requests may take together.
+    pub(super) held: Held,
+}
+
+/// A share of [`Served::room`].
+pub(super) type Held = Option<OwnedSemaphorePermit>;
 
 impl FromRequest<Arc<Served>> for JsonBody {
     type Rejection = ApiError;
@@ -28,10 +37,10 @@ impl FromRequest<Arc<Served>> for JsonBody {
                 message,
             ));
         }
-        let bytes = read(request.into_body(), served.options.body_limit).await?;
+        let (bytes, held) = read(request.into_body(), served).await?;
         if structure(&bytes) > MOST_STRUCTURE {
             let message = format!(
-                "the body has more than {MOST_STRUCTURE} brackets and commas outside of texts"
+                "the body has more than {MOST_STRUCTURE} brackets and commas outside of texts; a request holds at most {MAX_DOCUMENTS} documents"
             );
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_value", message));
         }
@@ -39,7 +48,7 @@ impl FromRequest<Arc<Served>> for JsonBody {
             let message = format!("the body is not valid JSON: {error}");
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", message)
         })?;
-        Ok(Self(value))
+        Ok(Self { value, held })
     }
 }
 
@@ -82,31 +91,55 @@ fn structure(json: &[u8]) -> usize {
 /// How much of a body over the limit is still read.
 const DROPPED: usize = 64 << 20;
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a body within the limits of the options and of the room that all requests share.
 ///
-/// What is over the limit is read and dropped, up to [`DROPPED`]: a client that
+/// What is over them is read and dropped, up to [`DROPPED`]: a client that
 /// still writes when the connection closes never sees the answer.
-async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
-    let mut bytes = Vec::new();
+async fn read(mut body: Body, served: &Served) -> Result<(Vec<u8>, Held), ApiError> {
+    let Options { body_limit: limit, patience, .. } = served.options;
+    let (mut bytes, mut held, mut busy) = (Vec::new(), Held::None, false);
     let mut length = 0;
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+    loop {
+        let next = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+        let next = tokio::time::timeout(patience, next).await.map_err(|_| {
+            let message = format!("nothing more of the body came for {} s", patience.as_secs());
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, "invalid_body", message)
+        })?;
+        let Some(frame) = next else { break };
         let frame = frame.map_err(|error| {
             let message = format!("the body broke off: {error}");
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", message)
         })?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
-        if length <= limit {
-            bytes.extend_from_slice(&data);
-        } else if length > limit.saturating_add(DROPPED) {
+        if length > limit.saturating_add(DROPPED) {
             break;
+        }
+        busy = busy || length <= limit && !served.take(data.len(), &mut held);
+        if busy || length > limit {
+            (bytes, held) = (Vec::new(), None);
+        } else {
+            bytes.extend_from_slice(&data);
         }
     }
     if length > limit {
         let message = format!("the body is over the limit of {limit} bytes");
         return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message));
     }
-    Ok(bytes)
+    if busy { Err(ApiError::busy()) } else { Ok((bytes, held)) }
+}
+
+impl Served {
+    /// Adds `bytes` to what is held of the room, if there is so much left.
+    fn take(&self, bytes: usize, held: &mut Held) -> bool {
+        let Ok(count) = u32::try_from(bytes) else { return false };
+        let Ok(more) = self.room.clone().try_acquire_many_owned(count) else { return false };
+        match held {
+            Some(held) => held.merge(more),
+            None => *held = Some(more),
+        }
+        true
+    }
 }
 
 #[cfg(test)]

@@ -25,9 +25,9 @@ const MOST_WARNINGS: usize = 20;
 /// `POST /rerank`.
 pub(super) async fn documented(
     State(served): State<Arc<Served>>,
-    JsonBody(body): JsonBody,
+    JsonBody { value, held: _held }: JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
-    let request = served.read(&body)?;
+    let request = served.read(&value)?;
     let ranking = served.rank(request.clone()).await?;
     let answer = Documented::new(&ranking, &request.query, &request.documents);
     Ok((warnings(&ranking), Json(answer)))
@@ -36,9 +36,9 @@ pub(super) async fn documented(
 /// `POST /v1/rerank`.
 pub(super) async fn v1(
     State(served): State<Arc<Served>>,
-    JsonBody(body): JsonBody,
+    JsonBody { value, held: _held }: JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
-    let request = served.read(&body)?;
+    let request = served.read(&value)?;
     let ranking = served.rank(request.clone()).await?;
     let RerankRequest { documents, return_documents, .. } = &*request;
     let answer = V1::new(answer_id(), &ranking, documents, *return_documents);
