@@ -22,7 +22,7 @@ pub enum Error {
         reason: String,
     },
     /// The request names a model that is not loaded.
-    #[error("model: {asked:?} is not loaded here; loaded: {loaded}")]
+    #[error("model: {:?} is not loaded here; loaded: {loaded}", shown(asked))]
     UnknownModel {
         /// The name in the request.
         asked: String,
@@ -30,7 +30,7 @@ pub enum Error {
         loaded: String,
     },
     /// The file is not a well-formed GGUF model: truncated, corrupt or foreign.
-    #[error("invalid model file: {place}: {reason}")]
+    #[error("invalid model file: {}: {}", shown(place), shown(reason))]
     InvalidModel {
         /// Where in the file: a key, a tensor or a byte offset.
         place: String,
@@ -38,7 +38,7 @@ pub enum Error {
         reason: String,
     },
     /// The file is well formed, but asks for what this crate does not do.
-    #[error("unsupported model: {0}")]
+    #[error("unsupported model: {}", shown(.0))]
     UnsupportedModel(String),
     /// A score is not a finite number, so weights or activations are broken.
     #[error("the model gave a score that is not a finite number for documents[{index}]")]
@@ -60,6 +60,26 @@ pub enum Error {
     /// A tensor operation failed: a bug here, or memory ran out.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
+}
+
+/// Most characters that a message quotes of what a file or a request says.
+const QUOTED: usize = 400;
+
+/// Text of a file or a request as a message may hold it: no longer than it should be, and with
+/// control characters, which a terminal would obey, escaped.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == QUOTED {
+            shown.push('…');
+            break;
+        }
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// A result with this crate's [`Error`].
@@ -105,5 +125,21 @@ impl Error {
 
     pub(crate) fn io(context: impl Into<String>, source: std::io::Error) -> Self {
         Self::Io { context: context.into(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_is_shown_short_and_escaped() {
+        let message = Error::model("\u{1b}[31m".repeat(1000), "has a bell\u{7}").to_string();
+        assert!(message.starts_with("invalid model file: \\u{1b}[31m"), "{message}");
+        assert!(message.ends_with("…: has a bell\\u{7}"), "{message}");
+        assert!(message.len() < 2000);
     }
 }

@@ -25,7 +25,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// An error and its causes on one line. Some errors name their cause already.
+/// An error and its causes on one line, without control characters, which a terminal would obey. Some
+/// errors name their cause already.
 fn describe(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for link in error.chain().map(ToString::to_string) {
@@ -35,5 +36,11 @@ fn describe(error: &anyhow::Error) -> String {
             text = format!("{text}: {link}");
         }
     }
-    text.replace('\n', " ")
+    text.chars()
+        .map(|c| match c {
+            '\n' => " ".to_string(),
+            c if c.is_control() => c.escape_default().to_string(),
+            c => c.to_string(),
+        })
+        .collect()
 }

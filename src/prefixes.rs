@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::model::{Behind, Prefix};
 
 /// Most bytes of keys and values that are kept: about 220 tokens of the 0.6B shape. With what a
-/// pass takes beside it, a program stays within 64 MiB over 1.25 times its file.
-const MAX_BYTES: usize = 48 << 20;
+/// pass takes beside it, a program stays within 64 MiB over 1.25 times its file, unless a query is longer.
+pub const MAX_BYTES: usize = 48 << 20;
 /// Most beginnings that are kept, since each is compared with every request's.
 const MAX_COUNT: usize = 64;
 

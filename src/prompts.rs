@@ -54,10 +54,15 @@ impl Encoder {
         let budget = max_length - frame.len();
         let encoding = tokenizer.encode(&head, request.control_tokens, budget)?;
         if encoding.ids.len() == budget {
+            // Of what the caller gave, the longer is at fault.
+            let (field, other) = match &request.instruction {
+                Some(own) if own.len() > request.query.len() => ("instruction", "query"),
+                _ => ("query", "instruction"),
+            };
             let reason = format!(
-                "is too long: with the instruction it takes all {budget} tokens that the model has for query and document"
+                "is too long: with the {other} it takes all {budget} tokens that the model has for query and document"
             );
-            return Err(Error::value("query", reason));
+            return Err(Error::value(field, reason));
         }
         let (places, documents) = (HashMap::new(), Vec::with_capacity(request.documents.len()));
         Ok(Self { request, head, head_ids: encoding.ids, budget, places, documents })

@@ -288,9 +288,17 @@ fn read_merge(
     Ok((left.to_string(), right.to_string()))
 }
 
+/// Most bytes of all control tokens, Qwen3's being about 400: a pattern takes hundreds of times as many.
+const MAX_CONTROL: usize = 1 << 16;
+
 /// Matches any control token, the longest where several start at one place.
 fn control_pattern(control: &HashMap<String, u32>) -> Result<Regex> {
     let mut texts: Vec<&str> = control.keys().map(String::as_str).collect();
+    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    if bytes > MAX_CONTROL {
+        let reason = format!("control tokens of {bytes} bytes in all; at most {MAX_CONTROL}");
+        return Err(Error::model("tokenizer.ggml.tokens", reason));
+    }
     texts.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
     let branches: Vec<String> = texts.into_iter().map(regex::escape).collect();
     // An empty alternation would match everywhere; `[^\s\S]` matches nowhere.

@@ -2,7 +2,7 @@
 //!
 //! candle has a reader too, but it allocates what a file's counts and lengths
 //! claim, which aborts on a corrupt file; here each is held against the file's
-//! size first. Tensor data is handed to candle's quantized types.
+//! size first. Matrices are packed by `kernel`; the rest becomes candle's quantized types.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
 
@@ -18,6 +18,32 @@ use candle_core::quantized::GgmlDType;
 
 /// Where tensor data starts is a multiple of this, unless `general.alignment` says otherwise.
 pub const DEFAULT_ALIGNMENT: u64 = 32;
+
+/// Whether no value of a tensor's blocks is infinite or not a number. A block's integers never are,
+/// so that of quantized types the scales are looked at, by their places in ggml-common.h's blocks.
+pub fn are_finite(dtype: GgmlDType, blocks: &[u8]) -> bool {
+    // An exponent of ones.
+    let half = |at: &[u8; 2]| u16::from_le_bytes(*at) & 0x7c00 != 0x7c00;
+    let scales: &[usize] = match dtype {
+        GgmlDType::F32 => {
+            let (values, _) = blocks.as_chunks();
+            return values.iter().all(|value| f32::from_le_bytes(*value).is_finite());
+        }
+        GgmlDType::F16 => return blocks.as_chunks().0.iter().all(half),
+        GgmlDType::BF16 => {
+            let exponent = |at: &[u8; 2]| u16::from_le_bytes(*at) & 0x7f80;
+            return blocks.as_chunks().0.iter().all(|value| exponent(value) != 0x7f80);
+        }
+        GgmlDType::Q4_0 | GgmlDType::Q5_0 | GgmlDType::Q8_0 => &[0],
+        GgmlDType::Q4_1 | GgmlDType::Q5_1 | GgmlDType::Q4K | GgmlDType::Q5K => &[0, 2],
+        GgmlDType::Q2K => &[80, 82],
+        GgmlDType::Q3K => &[108],
+        GgmlDType::Q6K => &[208],
+        GgmlDType::Q8_1 | GgmlDType::Q8K => unreachable!("no file has it: bug"),
+    };
+    let finite = |block: &[u8]| scales.iter().all(|&at| block[at..].first_chunk().is_none_or(half));
+    blocks.chunks_exact(dtype.type_size()).all(finite)
+}
 
 /// The number for a type in GGUF files (`enum ggml_type` in ggml.h).
 pub fn type_id(dtype: GgmlDType) -> u32 {

@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 
-use super::{DEFAULT_ALIGNMENT, Metadata, Value, type_from_id, unsupported_type_name};
+use super::{DEFAULT_ALIGNMENT, Metadata, Value, are_finite, type_from_id, unsupported_type_name};
 use crate::{Error, Result};
 
 /// A longer string in a header is taken for corruption.
@@ -110,17 +110,21 @@ impl<R: Read + Seek> Reader<R> {
     /// Reads one tensor's blocks into memory.
     ///
     /// # Errors
-    /// As [`Reader::bytes`].
+    /// As [`Reader::bytes`], and [`Error::InvalidModel`] if a value is not finite.
     pub fn blocks(&mut self, name: &str) -> Result<Vec<u8>> {
         let size = usize::try_from(self.info(name)?.size)
             .map_err(|_| Error::UnsupportedModel(format!("{name} is larger than memory")))?;
-        self.bytes(name, 0, size)
+        let blocks = self.bytes(name, 0, size)?;
+        match are_finite(self.info(name)?.dtype, &blocks) {
+            true => Ok(blocks),
+            false => Err(Error::model(name, "holds values that are not finite")),
+        }
     }
 
     /// Reads one tensor into memory, still quantized.
     ///
     /// # Errors
-    /// As [`Reader::bytes`].
+    /// As [`Reader::blocks`].
     pub fn tensor(&mut self, name: &str) -> Result<QTensor> {
         let TensorInfo { dtype, ref dims, .. } = *self.info(name)?;
         let dims = dims.clone();
@@ -333,9 +337,12 @@ impl<R: Read + Seek> Header<R> {
         let mut elements: u64 = 1;
         for _ in 0..rank {
             let dim = self.u64()?;
-            elements = elements.checked_mul(dim).filter(|&n| n > 0).ok_or_else(|| {
-                Error::model(&name, format!("has a dimension of {dim}, which cannot be"))
-            })?;
+            if dim == 0 {
+                return Err(Error::model(name, "has a dimension of 0, which cannot be"));
+            }
+            elements = elements
+                .checked_mul(dim)
+                .ok_or_else(|| Error::model(&name, "has more values than any file"))?;
             dims.push(usize::try_from(dim).map_err(|_| {
                 Error::model(&name, format!("a dimension of {dim} is larger than memory"))
             })?);

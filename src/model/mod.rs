@@ -69,6 +69,16 @@ pub struct Model {
     rows: Rows,
 }
 
+/// Fails if an embedding of so many rows lacks a token's.
+pub(crate) fn check_vocabulary(rows: usize, tokenizer: &Tokenizer) -> Result<()> {
+    let tokens = tokenizer.vocabulary_size();
+    if tokens > rows {
+        let reason = format!("has {rows} rows for {tokens} tokens of the vocabulary");
+        return Err(Error::model(head::EMBEDDING, reason));
+    }
+    Ok(())
+}
+
 impl Model {
     /// Reads the model's tensors one at a time.
     ///
@@ -81,13 +91,7 @@ impl Model {
         progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Self> {
         let vocabulary = reader.info(head::EMBEDDING)?.dims[0];
-        if tokenizer.vocabulary_size() > vocabulary {
-            let reason = format!(
-                "has {vocabulary} rows for {} tokens of the vocabulary",
-                tokenizer.vocabulary_size()
-            );
-            return Err(Error::model(head::EMBEDDING, reason));
-        }
+        check_vocabulary(vocabulary, tokenizer)?;
         let mut weights = Weights::new(reader, &config, progress)?;
         let output_norm = weights.output_norm()?;
         let rows = Rows::read(weights.reader, tokenizer, config.hidden_size)?;

@@ -104,7 +104,7 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
             let reason = format!("has shape {dims:?}; must be {shape:?}");
             return Err(Error::model("output_norm.weight", reason));
         }
-        read_row(self.reader, "output_norm.weight", 0)
+        dequantize(&self.reader.tensor("output_norm.weight")?)
     }
 
     /// All tensors of one layer.
@@ -176,7 +176,9 @@ fn refuse_unknown<R>(reader: &Reader<R>, config: &Config) -> Result<()> {
 /// Refuses what the address space cannot hold, before reading any of it:
 /// WebAssembly memory ends at 4 GiB, and running out of it cannot be caught.
 fn check_memory(bytes: u64) -> Result<()> {
-    const ROOM: u64 = 256 << 20;
+    /// What requests need beside the weights: their prefixes, and a pass with the vocabulary.
+    const ROOM: u64 =
+        (crate::job::MAX_PREFIX_BYTES + crate::prefixes::MAX_BYTES + (128 << 20)) as u64;
     match usize::try_from(bytes.saturating_add(ROOM)) {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::UnsupportedModel(format!(

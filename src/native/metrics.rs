@@ -66,5 +66,6 @@ impl Metrics {
 /// Discounted cumulative gain of the first ten.
 fn discounted(grades: &[i32]) -> f64 {
     let gain = |(rank, &grade): (i32, &i32)| f64::from(grade.max(0)) / f64::from(rank + 1).log2();
-    (1..).zip(grades).take(DEPTH).map(gain).sum()
+    // A sum of none is -0.0.
+    (1..).zip(grades).take(DEPTH).map(gain).fold(0.0, |sum, gain| sum + gain)
 }

@@ -1,7 +1,7 @@
 //! A file that appears under its name only when it is complete.
 
-use std::fs::File;
-use std::io::BufWriter;
+use std::fs::{File, Permissions};
+use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
@@ -11,22 +11,26 @@ use crate::{Error, Result};
 pub struct PartialFile {
     path: PathBuf,
     partial: PathBuf,
+    /// Of the file that is replaced.
+    permissions: Option<Permissions>,
     committed: bool,
 }
 
 impl PartialFile {
-    /// Creates the partial file and gives its sink.
+    /// Creates the partial file and gives its sink. Through a link the file behind it is written.
     ///
     /// # Errors
-    /// [`Error::Io`] if it exists or cannot be created.
+    /// [`Error::InvalidValue`] if there is something else than a file, or one that may not be
+    /// written; [`Error::Io`] if the partial file exists or cannot be created.
     pub fn create(path: &Path) -> Result<(Self, BufWriter<File>)> {
+        let (path, permissions) = target(path)?;
         let mut partial = path.as_os_str().to_owned();
         partial.push(format!(".{}.partial", std::process::id()));
         let partial = PathBuf::from(partial);
         // Never one that exists: it may be the very file that is read from.
         let file = File::create_new(&partial)
             .map_err(|e| Error::io(format!("creating {}", partial.display()), e))?;
-        let this = Self { path: path.to_path_buf(), partial, committed: false };
+        let this = Self { path, partial, permissions, committed: false };
         Ok((this, BufWriter::with_capacity(1 << 20, file)))
     }
 
@@ -35,10 +39,26 @@ impl PartialFile {
     /// # Errors
     /// [`Error::Io`] if it cannot be moved.
     pub fn commit(mut self) -> Result<()> {
-        std::fs::rename(&self.partial, &self.path)
-            .map_err(|e| Error::io(format!("writing {}", self.path.display()), e))?;
+        let failed = |e| Error::io(format!("writing {}", self.path.display()), e);
+        if let Some(permissions) = self.permissions.take() {
+            std::fs::set_permissions(&self.partial, permissions).map_err(failed)?;
+        }
+        std::fs::rename(&self.partial, &self.path).map_err(failed)?;
         self.committed = true;
         Ok(())
+    }
+}
+
+/// The file that `path` leads to, and its permissions if it is there.
+fn target(path: &Path) -> Result<(PathBuf, Option<Permissions>)> {
+    let refused = |reason: &str| Err(Error::value(path.display().to_string(), reason));
+    let failed = |e| Error::io(path.display().to_string(), e);
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => refused("is there already, and not a regular file"),
+        Ok(found) if found.permissions().readonly() => refused("is there already, and read-only"),
+        Ok(found) => Ok((path.canonicalize().map_err(failed)?, Some(found.permissions()))),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok((path.to_path_buf(), None)),
+        Err(e) => Err(failed(e)),
     }
 }
 
@@ -48,5 +68,49 @@ impl Drop for PartialFile {
             // Nothing more can be done if this fails too.
             let _ = std::fs::remove_file(&self.partial);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn write(path: &Path) -> Result<()> {
+        let (file, mut sink) = PartialFile::create(path)?;
+        sink.write_all(b"new").and_then(|()| sink.flush()).expect("it is written");
+        file.commit()
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = write(folder.path()).expect_err("a folder").to_string();
+        assert!(error.contains("not a regular file"), "{error}");
+        let file = folder.path().join("kept");
+        std::fs::write(&file, "old").expect("a file");
+        let mut permissions = std::fs::metadata(&file).expect("it is there").permissions();
+        permissions.set_readonly(true);
+        std::fs::set_permissions(&file, permissions).expect("it is ours");
+        assert!(write(&file).expect_err("read-only").to_string().contains("read-only"));
+        assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "old");
+        assert_eq!(std::fs::read_dir(&folder).expect("it is there").count(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_stays_and_its_file_keeps_its_mode() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().expect("a folder");
+        let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+        std::fs::write(&file, "old").expect("a file");
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
+        symlink(&file, &link).expect("a link");
+        write(&link).expect("it is written");
+        assert!(std::fs::symlink_metadata(&link).expect("it is there").is_symlink());
+        assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "new");
+        let mode = std::fs::metadata(&file).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 }

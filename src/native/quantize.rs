@@ -14,7 +14,8 @@ use super::encode::{Progress, dequantize, encode, quantize};
 use super::file_type::{FileType, fallback};
 use super::partial_file::PartialFile;
 use super::source::{HeadRows, Source};
-use crate::gguf::{TensorPlan, Writer, type_name};
+use crate::gguf::{Metadata, TensorPlan, Writer, are_finite, type_name};
+use crate::model::Config;
 use crate::{Error, Result};
 
 /// What was written.
@@ -81,7 +82,10 @@ fn convert<W: Write>(
     progress: Progress,
 ) -> Result<Report> {
     let (plans, mut report) = plan(source, file_type)?;
-    let mut writer = Writer::new(sink, &source.metadata(file_type), &plans)?;
+    let metadata = source.metadata(file_type);
+    // As for loading, so that no file is written that would not load.
+    Config::from_gguf(&Metadata(metadata.iter().cloned().collect()))?;
+    let mut writer = Writer::new(sink, &metadata, &plans)?;
     let mut done = 0;
     for plan in &plans {
         let written = |bytes| {
@@ -145,7 +149,8 @@ fn tensor<W: Write>(
     };
     let blocks = stored.block_size() > 1;
     let bytes = |(data, values): (Vec<u8>, usize)| match blocks && stored == *dtype {
-        true => Ok(data),
+        true if are_finite(stored, &data) => Ok(data),
+        true => Err(Error::model(name, "holds values that are not finite")),
         false => quantize(name, dequantize(data, values, stored)?, columns, *dtype),
     };
     encode(writer, plan, read, bytes, written)?;

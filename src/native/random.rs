@@ -139,7 +139,8 @@ pub fn write_file(model: &RandomModel, path: &Path, progress: Progress) -> Resul
 }
 
 fn check(architecture: &Architecture) -> Result<()> {
-    let Architecture { layers, hidden, ffn, heads, kv_heads, head_dim, .. } = *architecture;
+    let Architecture { layers, hidden, ffn, heads, kv_heads, head_dim, context, .. } =
+        *architecture;
     for (field, value, most) in [
         ("layers", layers, 1 << 10),
         ("hidden", hidden, 1 << 16),
@@ -147,6 +148,7 @@ fn check(architecture: &Architecture) -> Result<()> {
         ("heads", heads, 1 << 10),
         ("kv-heads", kv_heads, 1 << 10),
         ("head-dim", head_dim, 1 << 10),
+        ("context", context, 1 << 24),
     ] {
         if !(1..=most).contains(&value) {
             return Err(Error::value(field, format!("is {value}; 1 to {most} can be")));

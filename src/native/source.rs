@@ -10,7 +10,7 @@ use super::checkpoint::Checkpoint;
 use super::file_type::FileType;
 use super::vocabulary::Vocabulary;
 use crate::gguf::{Reader, Value};
-use crate::model::{Config, Rows};
+use crate::model::{Config, Rows, check_vocabulary};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result, prompt};
 
@@ -96,6 +96,7 @@ impl Source {
         let head = Rows::read(&mut reader, &tokenizer, config.hidden_size)?;
         let tied = !reader.tensors.contains_key(OUTPUT);
         let rows = reader.info(EMBEDDING)?.dims[0];
+        check_vocabulary(rows, &tokenizer)?;
         Ok(Self {
             paths: vec![from.to_path_buf()],
             architecture: Architecture::from_config(&config, tied),

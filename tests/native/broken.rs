@@ -52,7 +52,7 @@ const FILES: &[File] = &[
     ("offset past the end", || tensor("output_norm.weight", |t| t.offset = Some(1 << 40)), "invalid_model", "output_norm.weight: its 384 bytes at offset 1099511627776 lie past the end"),
     ("offset that overflows", || tensor("output_norm.weight", |t| t.offset = Some(u64::MAX - 31)), "invalid_model", "lie past the end"),
     ("dimension 0", || tensor("output_norm.weight", |t| t.dims = vec![0]), "invalid_model", "output_norm.weight: has a dimension of 0"),
-    ("dimensions that overflow", || tensor("output_norm.weight", |t| t.dims = vec![1 << 40, 1 << 40]), "invalid_model", "has a dimension of 1099511627776"),
+    ("dimensions that overflow", || tensor("output_norm.weight", |t| t.dims = vec![1 << 40, 1 << 40]), "invalid_model", "has more values than any file"),
     ("no dimensions", || tensor("output_norm.weight", |t| t.dims = vec![]), "invalid_model", "has 0 dimensions; 1 to 4"),
     ("five dimensions", || tensor("output_norm.weight", |t| t.dims = vec![1; 5]), "invalid_model", "has 5 dimensions; 1 to 4"),
     ("type IQ4_XS", || tensor("blk.0.attn_q.weight", |t| t.type_id = 23), "unsupported_model", "blk.0.attn_q.weight is of type IQ4_XS"),
@@ -93,6 +93,7 @@ const FILES: &[File] = &[
     ("merge of one token", || parts(|p| p.items("tokenizer.ggml.merges")[7] = text("alone")), "invalid_model", "tokenizer.ggml.merges[7]: \"alone\" is not two tokens"),
     ("merge of unknown tokens", || parts(|p| p.items("tokenizer.ggml.merges")[7] = text("no-such token")), "invalid_model", "tokenizer.ggml.merges[7]: \"no-such\" is not in the vocabulary"),
     ("no token yes", || parts(|p| p.items("tokenizer.ggml.merges").retain(|m| !matches!(m, Value::String(m) if m.replace(' ', "") == "yes"))), "invalid_model", "\"yes\" is not a single token"),
+    ("a control token without end", long_control_token, "invalid_model", "tokenizer.ggml.tokens: control tokens of"),
     ("no control token", no_control_token, "invalid_model", "has no control token <|im_end|>"),
     // Scoring head.
     ("head all zero", || tensor("cls.output.weight", |t| t.data.fill(0)), "invalid_model", "cls.output.weight: the row for \"yes\" is all zero"),
@@ -101,9 +102,11 @@ const FILES: &[File] = &[
     ("head of another width", || tensor("cls.output.weight", |t| t.dims[0] = 64), "invalid_model", "cls.output.weight: has shape [2, 64]; must be [2, 96]"),
     ("head of one row", || tensor("cls.output.weight", |t| t.dims = vec![96]), "invalid_model", "cls.output.weight: has shape [96]; must be [2, 96]"),
     // Weights that only show when they are used.
-    ("weight not a number", || tensor("blk.2.attn_norm.weight", |t| t.data[..4].copy_from_slice(&NAN)), "not_finite", "not a finite number for documents[0]"),
-    ("scale not a number", || tensor("blk.1.attn_q.weight", |t| t.data[..2].copy_from_slice(&[0, 0x7e])), "not_finite", "not a finite number for documents[0]"),
-    ("embedding not a number", || tensor("token_embd.weight", |t| t.data.chunks_mut(34).for_each(|block| block[..2].copy_from_slice(&[0, 0x7e]))), "not_finite", "not a finite number for documents[0]"),
+    ("weight not a number", || tensor("blk.2.attn_norm.weight", |t| t.data[..4].copy_from_slice(&NAN)), "invalid_model", "blk.2.attn_norm.weight: holds values that are not finite"),
+    ("scale not a number", || tensor("blk.1.attn_q.weight", |t| t.data[..2].copy_from_slice(&[0, 0x7e])), "invalid_model", "blk.1.attn_q.weight: holds values that are not finite"),
+    ("embedding not a number", || tensor("token_embd.weight", |t| t.data[34..36].copy_from_slice(&[0, 0x7c])), "invalid_model", "token_embd.weight: holds values that are not finite"),
+    ("last norm not a number", || tensor("output_norm.weight", |t| t.data[..4].copy_from_slice(&NAN)), "invalid_model", "output_norm.weight: holds values that are not finite"),
+    ("weights too large", || tensor("blk.2.attn_norm.weight", |t| t.data.chunks_mut(4).for_each(|value| value.copy_from_slice(&f32::MAX.to_le_bytes()))), "not_finite", "not a finite number for documents[0]"),
 ];
 
 const NAN: [u8; 4] = f32::NAN.to_le_bytes();
@@ -179,6 +182,16 @@ fn more_tokens() -> Vec<u8> {
     parts(|parts| {
         parts.items("tokenizer.ggml.tokens").push(text("one more"));
         parts.items("tokenizer.ggml.token_type").push(Value::I32(1));
+    })
+}
+
+fn long_control_token() -> Vec<u8> {
+    parts(|parts| {
+        for token in parts.items("tokenizer.ggml.tokens") {
+            if *token == text("<|endoftext|>") {
+                *token = text(&".".repeat(1 << 20));
+            }
+        }
     })
 }
 

@@ -282,6 +282,8 @@ fn broken_configs_are_refused() {
         (with("architectures", json!(["Qwen3ForSequenceClassification"])), "give the original"),
         (with("rope_scaling", json!({"rope_type": "yarn"})), "rope_scaling of type yarn"),
         (with("attention_bias", json!(true)), "attention_bias is not supported"),
+        (with("rms_norm_eps", json!(5)), "layer_norm_rms_epsilon: is 5; must lie between 0 and 1"),
+        (with("rope_theta", json!(0.5)), "rope.freq_base: is 0.5; must be above 1"),
         (with("hidden_act", json!("gelu")), "hidden_act gelu is not supported"),
         (
             broken(|folder| fs::remove_file(folder.join("config.json")).unwrap()),
@@ -389,6 +391,8 @@ fn a_source_that_would_not_load_is_refused() {
         embedding.data.truncate(2 * embedding.data.len() / 10_282);
     });
     assert!(error.contains("token_embd.weight: has 2 rows"), "{error}");
+    let error = refusal(&|parts| parts.tensor("blk.0.attn_norm.weight").data[2..4].fill(0xff));
+    assert!(error.contains("blk.0.attn_norm.weight"), "{error}");
     assert!(!leaves_partial(folder.path()));
 }
 

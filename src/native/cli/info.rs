@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::load::ModelArgs;
 use super::rerank::print;
+use crate::error::shown;
 use crate::{Diagnostics, ModelInfo};
 
 /// Arguments of `info`.
@@ -53,7 +54,7 @@ fn table(info: &ModelInfo, runs_on: &Diagnostics) -> Vec<(&'static str, String)>
         config.heads, config.head_dim, config.kv_heads
     );
     let mut lines = vec![
-        ("name", info.name.clone()),
+        ("name", shown(&info.name)),
         ("architecture", "qwen3".to_string()),
         ("file", HumanBytes(info.file_size).to_string()),
         ("parameters", info.parameters.to_string()),

@@ -104,11 +104,21 @@ fn read_request(query: &str, path: &Path) -> Result<RerankRequest> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if !text.trim_start().starts_with('[') {
         let lines = text.lines().filter(|line| !line.trim().is_empty());
+        if let Some(documents) = objects(lines.clone()) {
+            return Ok(RerankRequest::from_json(&json!({"query": query, "documents": documents}))?);
+        }
         return Ok(RerankRequest::new(query, lines.map(str::to_string).collect()));
     }
     let documents: Value = serde_json::from_str(text)
         .map_err(|error| anyhow!("{name}: starts with [ but is not a JSON array: {error}"))?;
     Ok(RerankRequest::from_json(&json!({"query": query, "documents": documents}))?)
+}
+
+/// JSON lines, if all are objects with a text.
+fn objects<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<Value>> {
+    let object =
+        |line| serde_json::from_str(line).ok().filter(|line: &Value| line["text"].is_string());
+    lines.map(object).collect()
 }
 
 fn read_text(path: &Path, name: &str) -> Result<String> {
