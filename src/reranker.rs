@@ -72,7 +72,8 @@ pub struct Ranked {
 pub struct Usage {
     /// Tokens of all prompts, each counted whole.
     pub prompt_tokens: usize,
-    /// Tokens that went through the model: the shared prefix once, equal documents once.
+    /// Tokens that went through the model: the shared prefix once, unless it was there from a
+    /// request before, and equal documents once.
     pub evaluated_tokens: usize,
 }
 
@@ -134,7 +135,7 @@ pub struct Reranker {
 }
 
 impl Reranker {
-    /// Loads a GGUF file, tensor by tensor, so that memory never holds it twice.
+    /// Loads a GGUF file, tensor by tensor: memory holds at most one tensor twice.
     ///
     /// # Errors
     /// [`Error::InvalidModel`], [`Error::UnsupportedModel`] or [`Error::Io`],

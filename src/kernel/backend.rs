@@ -1,4 +1,5 @@
-//! Which instructions are used: found out when the program runs, on WebAssembly when it is built.
+//! Which instructions are used: found out when the program runs. A WebAssembly module has those that it
+//! was built with; of two ways to multiply with relaxed SIMD the faster is found out.
 
 use std::sync::OnceLock;
 
@@ -15,7 +16,8 @@ pub(super) enum Kind {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     AvxVnni,
-    #[cfg(target_arch = "x86_64")]
+    /// What AVX-VNNI computes, where AVX-512 has its instruction: to test and measure it there.
+    #[cfg(all(target_arch = "x86_64", any(test, feature = "bench")))]
     Avx512Vnni256,
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
@@ -82,7 +84,9 @@ impl Backend {
             let wide = is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512dq");
             let vnni = is_x86_feature_detected!("avx512vnni");
             if wide && vnni && is_x86_feature_detected!("avx512vl") {
-                found.extend([Kind::Avx512Vnni256, Kind::Avx512Vnni]);
+                #[cfg(any(test, feature = "bench"))]
+                found.push(Kind::Avx512Vnni256);
+                found.push(Kind::Avx512Vnni);
             }
         }
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -108,7 +112,7 @@ impl Backend {
             Kind::Avx2 => "AVX2",
             #[cfg(target_arch = "x86_64")]
             Kind::AvxVnni => "AVX-VNNI",
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", any(test, feature = "bench")))]
             Kind::Avx512Vnni256 => "AVX-512 VNNI, 256 bits",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Vnni => "AVX-512 VNNI",
@@ -147,7 +151,10 @@ impl Backend {
                 // SAFETY: `available` made this value, so the processor has the instructions.
                 Kind::Avx2 | Kind::AvxVnni => unsafe { avx2(work) },
                 // SAFETY: as above.
-                Kind::Avx512Vnni256 | Kind::Avx512Vnni => unsafe { avx512(work) },
+                Kind::Avx512Vnni => unsafe { avx512(work) },
+                // SAFETY: as above.
+                #[cfg(any(test, feature = "bench"))]
+                Kind::Avx512Vnni256 => unsafe { avx512(work) },
             }
         }
         #[cfg(not(target_arch = "x86_64"))]

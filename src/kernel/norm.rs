@@ -10,9 +10,12 @@ const ROWS: usize = 16;
 /// Each row x of `data` `[rows, width]` becomes x / √(mean(x²) + eps) · weight,
 /// with weight `[width]` (Zhang and Sennrich, 2019).
 pub fn rms_norm(data: &mut [f32], weight: &[f32], eps: f32) {
+    rms_norm_on(Backend::best(), data, weight, eps);
+}
+
+fn rms_norm_on(backend: Backend, data: &mut [f32], weight: &[f32], eps: f32) {
     let width = weight.len();
     assert_eq!(data.len() % width, 0);
-    let backend = Backend::best();
     for_each_chunk(data, ROWS * width, |_, rows| backend.run(Norm { rows, weight, eps }));
 }
 
@@ -69,13 +72,31 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    use super::*;
+
+    #[test]
+    fn every_backend_gives_the_same_bits() {
+        for width in [1, 15, 16, 64, 131, 1024] {
+            let weight: Vec<f32> = (0..width).map(|i| 1.0 + (i % 9) as f32 / 8.0).collect();
+            let data: Vec<f32> = (0..19 * width).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
+            let on = |backend| {
+                let mut data = data.clone();
+                rms_norm_on(backend, &mut data, &weight, 1e-6);
+                data.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            for backend in Backend::available() {
+                assert_eq!(on(backend), on(Backend::SCALAR), "{backend:?}, {width}");
+            }
+        }
+    }
+
     #[test]
     fn rows_have_unit_mean_square_times_weight() {
         for width in [2, 15, 16, 17, 131] {
             let weight: Vec<f32> = (0..width).map(|i| 1.0 + i as f32 / 8.0).collect();
             let row: Vec<f32> = (0..width).map(|i| (i % 7) as f32 - 2.0).collect();
             let mut data = [row.clone(), vec![0.0; width]].concat();
-            super::rms_norm(&mut data, &weight, 1e-6);
+            rms_norm(&mut data, &weight, 1e-6);
             let rms = (row.iter().map(|x| x * x).sum::<f32>() / width as f32).sqrt();
             for ((value, x), weight) in data.iter().zip(&row).zip(&weight) {
                 assert!((value - x / rms * weight).abs() < 1e-4, "{width}");

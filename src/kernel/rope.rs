@@ -37,9 +37,18 @@ impl Rope {
     /// Turns every head of `data` `[tokens, heads, head_dim]`; `position` gives
     /// each token's, which must lie within the tables.
     pub fn apply(&self, data: &mut [f32], heads: usize, position: impl Fn(usize) -> usize + Sync) {
+        self.apply_on(Backend::best(), data, heads, position);
+    }
+
+    fn apply_on(
+        &self,
+        backend: Backend,
+        data: &mut [f32],
+        heads: usize,
+        position: impl Fn(usize) -> usize + Sync,
+    ) {
         let width = heads * self.half * 2;
         assert_eq!(data.len() % width, 0);
-        let backend = Backend::best();
         for_each_chunk(data, ROWS * width, |chunk, rows| {
             for (row, token) in rows.chunks_exact_mut(width).enumerate() {
                 let start = (position(chunk * ROWS + row) - self.first) * 2 * self.half;
@@ -78,7 +87,24 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    use super::Rope;
+    use super::*;
+
+    #[test]
+    fn every_backend_gives_the_same_bits() {
+        for head_dim in [2, 6, 32, 128] {
+            let rope = Rope::new(3..40, head_dim, 1e6);
+            let data: Vec<f32> =
+                (0..37 * 3 * head_dim).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
+            let on = |backend| {
+                let mut data = data.clone();
+                rope.apply_on(backend, &mut data, 3, |token| 3 + token);
+                data.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            for backend in Backend::available() {
+                assert_eq!(on(backend), on(Backend::SCALAR), "{backend:?}, {head_dim}");
+            }
+        }
+    }
 
     #[test]
     fn turns_pairs_by_position_times_frequency() {

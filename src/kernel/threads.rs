@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_do_not_wait_for_each_other() {
+    fn callers_side_by_side_get_their_own_loops() {
         let sum = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {

@@ -63,6 +63,10 @@ fn documents_are_json_or_lines_from_a_file_or_stdin() {
     let query = &["--query", "q"][..];
     let lines = rerank(query, "\u{feff}one\n\n  \ntwo words\r\nthree\n");
     assert_eq!(lines, rerank(query, r#"["one", {"text": "two words"}, "three"]"#));
+    let objects = r#"{"text": "one"}
+        {"text": "two words", "id": 7}
+        {"text": "three"}"#;
+    assert_eq!(lines, rerank(query, objects));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("documents.txt");
     std::fs::write(&file, "one\ntwo words\nthree").unwrap();
@@ -179,6 +183,28 @@ fn info_tells_what_the_file_holds() {
     for line in ["name  ", "architecture  ", "tensors  ", "scoring head    cls.output", "prompt  "]
     {
         assert!(table.contains(line), "{line} is not in\n{table}");
+    }
+}
+
+/// Where the processor has a faster backend than the scalar one, no type of weights is left to that.
+#[test]
+fn every_type_has_a_fast_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let types = [
+        "f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k",
+        "q5_k", "q6_k",
+    ];
+    for own in types {
+        let file = folder.path().join(own);
+        let binary = || Command::new(env!("CARGO_BIN_EXE_qwen3-rerank"));
+        let shape = ["--shape", "tiny", "--hidden", "256", "--ffn", "256", "--layers", "1"];
+        binary().arg("random").args(shape).args(["--type", own]).arg(&file).assert().success();
+        let output = binary().args(["info", "--json", "--model"]).arg(&file).output().unwrap();
+        let info: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let runs_on = &info["runs_on"];
+        let path = runs_on["paths"][own.to_uppercase()].as_str().unwrap();
+        let slow = path.contains("scalar");
+        assert_eq!(slow, runs_on["backend"] == "scalar", "{own}: {runs_on}");
     }
 }
 

@@ -147,8 +147,12 @@ fn load_progress_ends_at_its_total() {
 
 #[test]
 fn equal_documents_are_scored_once() {
-    let one = RERANKER.rerank(&RerankRequest::new("q", vec!["same text".into()])).unwrap();
-    let many = RERANKER.rerank(&RerankRequest::new("q", vec!["same text".into(); 5])).unwrap();
+    // A model of its own, and what both find computed before them.
+    let reranker = load(Cursor::new(FILE), LoadOptions::default());
+    let rerank = |documents| reranker.rerank(&RerankRequest::new("q", documents)).unwrap();
+    rerank(vec!["another text".into()]);
+    let one = rerank(vec!["same text".into()]);
+    let many = rerank(vec!["same text".into(); 5]);
     assert_eq!(one.usage.evaluated_tokens, many.usage.evaluated_tokens);
     assert_eq!(one.usage.prompt_tokens * 5, many.usage.prompt_tokens);
     let order: Vec<usize> = many.results.iter().map(|ranked| ranked.index).collect();
@@ -162,6 +166,27 @@ fn the_query_is_evaluated_once_for_all_documents() {
     let documents: Vec<String> = (0..10).map(|i| format!("document number {i}")).collect();
     let usage = RERANKER.rerank(&RerankRequest::new(query, documents)).unwrap().usage;
     assert!(usage.evaluated_tokens * 4 < usage.prompt_tokens, "{usage:?}");
+}
+
+#[test]
+fn what_a_request_has_in_common_with_one_before_is_not_evaluated_again() {
+    let reranker = load(Cursor::new(FILE), LoadOptions::default());
+    let ids = |text: &str| reranker.tokenizer().encode(text, false, usize::MAX).unwrap().ids;
+    let heads = ["where is Paris", "when was Rome built"]
+        .map(|query| ids(&prompt::head(prompt::DEFAULT_INSTRUCTION, query)));
+    let frame = |text: &str| reranker.tokenizer().encode(text, true, usize::MAX).unwrap().ids.len();
+    let (before, document) =
+        (frame(prompt::PREFIX), ids(&prompt::tail("in France")).len() + frame(prompt::SUFFIX));
+    let evaluated = |query: &str| {
+        let request = RerankRequest::new(query, vec!["in France".into()]);
+        reranker.rerank(&request).unwrap().usage.evaluated_tokens
+    };
+    assert_eq!(evaluated("where is Paris"), before + heads[0].len() + document);
+    assert_eq!(evaluated("where is Paris"), document);
+    let common = heads[0].iter().zip(&heads[1]).take_while(|(a, b)| a == b).count();
+    assert!(common > 10, "instruction and query have {common} tokens in common");
+    assert_eq!(evaluated("when was Rome built"), heads[1].len() - common + document);
+    assert_eq!(evaluated("where is Paris"), document);
 }
 
 #[test]

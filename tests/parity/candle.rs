@@ -1,5 +1,5 @@
-//! Margins against candle-transformers' `quantized_qwen3`, which shares our
-//! quantized types, but none of the code around them.
+//! Margins against candle-transformers' `quantized_qwen3`, which shares with us how the embedding
+//! is dequantised, and no other code.
 
 use std::io::Cursor;
 

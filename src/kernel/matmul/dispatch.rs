@@ -23,7 +23,7 @@ pub(super) fn name(kernel: Kind) -> &'static str {
         Kind::Avx2 => "vpmaddubsw (AVX2)",
         #[cfg(target_arch = "x86_64")]
         Kind::AvxVnni => "vpdpbusd (AVX-VNNI)",
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", any(test, feature = "bench")))]
         Kind::Avx512Vnni256 => "vpdpbusd (AVX-512 VNNI, 256 bits)",
         #[cfg(target_arch = "x86_64")]
         Kind::Avx512Vnni => "vpdpbusd (AVX-512 VNNI)",
@@ -56,7 +56,7 @@ macro_rules! of_kernel {
             Kind::Avx2 => with!(super::avx2::Avx2),
             #[cfg(target_arch = "x86_64")]
             Kind::AvxVnni => with!(super::vnni::AvxVnni),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", any(test, feature = "bench")))]
             Kind::Avx512Vnni256 => with!(super::vnni::Avx512Vnni256),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Vnni => with!(super::vnni::Avx512Vnni),

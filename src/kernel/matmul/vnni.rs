@@ -148,6 +148,7 @@ kernel!(
     true, _mm256_dpbusd_avx_epi32, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_add_epi32, _mm256_load_si256,
     _mm256_cvtepi32_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_mul_ps, _mm256_add_ps
 );
+#[cfg(any(test, feature = "bench"))]
 kernel!(
     Avx512Vnni256, "avx2,avx512f,avx512vl,avx512vnni", __m256, __m256i, 8, 2, [4, 4], [1 2 3 4],
     true, _mm256_dpbusd_epi32, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_add_epi32, _mm256_load_si256,
