@@ -125,11 +125,16 @@ function plainValue(field: string, value: unknown): unknown {
   });
 }
 
+/** Bytes that a Blob takes: of memory that threads share it takes none. */
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : Uint8Array.from(bytes);
+}
+
 /** What the worker reads the model from. */
 export function modelSource(source: Source, headers: HeadersInit | undefined): ModelSource {
   if (source instanceof Blob) return source;
   if (source instanceof ArrayBuffer) return new Blob([source]);
-  if (source instanceof Uint8Array) return new Blob([source as Uint8Array<ArrayBuffer>]);
+  if (source instanceof Uint8Array) return new Blob([ownBytes(source)]);
   if (typeof source !== 'string' && !(source instanceof URL)) {
     throw wrongShape('source', 'a URL, File, Blob, ArrayBuffer or Uint8Array');
   }

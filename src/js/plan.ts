@@ -56,8 +56,8 @@ function whyOneThread(asked: number | undefined, wanted: number): string | undef
   if (asked === 1) return 'the option threads is 1';
   if (wanted === 1) return 'this device has one processor';
   if (!globalThis.crossOriginIsolated) {
-    return 'the page is not cross-origin isolated: serve it with Cross-Origin-Opener-Policy: same-origin '
-      + 'and Cross-Origin-Embedder-Policy: require-corp';
+    return 'the page is not cross-origin isolated: serve it with Cross-Origin-Opener-Policy: same-origin, '
+      + 'and it and the scripts of this package with Cross-Origin-Embedder-Policy: require-corp';
   }
   return sharesMemory() ? undefined : 'this browser does not share WebAssembly memory between threads';
 }

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { oursInChromium } from './bench/contender.mjs';
 import { OPTIONS, answer, count, median, prepare, readOptions, requireModel, spread, texts } from './bench/work.mjs';
+import { MODEL } from './page.mjs';
 import { Failure, script, step } from './run.mjs';
 
 /** What `load` takes for its build of the module. */
@@ -12,7 +13,7 @@ await script(async () => {
     options: { ...OPTIONS, threads: { type: 'string' }, build: { type: 'string' } },
   });
   const options = readOptions(values);
-  const model = requireModel(values.model ?? 'models/qwen3-rerank-nano-q8_0.gguf');
+  const model = requireModel(values.model ?? MODEL);
   if (values.build !== undefined && !BUILDS.includes(values.build)) {
     throw new Failure(`--build ${values.build}: must be one of ${BUILDS.join(', ')}`);
   }

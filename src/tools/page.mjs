@@ -7,7 +7,7 @@ import { Failure, ROOT, output, run, step } from './run.mjs';
 export const PAGE = 'target/page';
 
 /** The default model, which the package holds. */
-const MODEL = 'models/qwen3-rerank-nano-q8_0.gguf';
+export const MODEL = 'models/qwen3-rerank-nano-q8_0.gguf';
 
 /** Puts the page and the packed package together. */
 export async function assemblePage() {

@@ -9,7 +9,7 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export class Failure extends Error {}
 
 /**
- * Runs a program to its end, its output shown.
+ * Runs a program to its end, its output shown: on stderr, so that stdout holds what scripts answer alone.
  * @param {string} program
  * @param {string[]} args
  * @param {NodeJS.ProcessEnv} [env] added to this process's own
@@ -20,7 +20,7 @@ export function run(program, args, env = {}) {
     const child = spawn(program, args, {
       cwd: ROOT,
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', process.stderr, 'inherit'],
     });
     child.on('error', (error) => reject(new Failure(`${program}: ${error.message}`)));
     child.on('exit', (code, signal) => {

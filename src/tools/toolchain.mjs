@@ -21,6 +21,10 @@ export const ARM = {
 
 /** The browser and its driver, as Debian names them. */
 export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+export const CHROMIUM_FLAGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
 
 /** Node itself, Rust and a C compiler: these the user must install. */
 export function requireCompilers() {

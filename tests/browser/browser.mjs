@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
+import { CHROMIUM, CHROMIUM_FLAGS } from '../../src/tools/toolchain.mjs';
 
 export const ROOT = new URL('../../', import.meta.url);
 /** A model that is not the default one. */
@@ -9,10 +10,6 @@ export const UNTRAINED = 'tests/fixtures/qwen3-rerank-untrained.gguf';
 export const SEEDS = JSON.parse(readFileSync(new URL('tests/fixtures/seeds.json', ROOT), 'utf8'));
 
 const PROGRAM = 'target/release/qwen3-rerank';
-const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-];
 
 /**
  * Starts server and browser.
@@ -45,7 +42,7 @@ export async function start(folder = 'target/page') {
 
 /** A browser without a page. */
 export function launch() {
-  return chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: FLAGS });
+  return chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
 }
 
 /**

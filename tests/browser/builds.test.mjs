@@ -1,7 +1,9 @@
 /** The four builds of the module: which one runs, that their scores are one, and what becomes of their threads. */
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { SEEDS, nativeScores, start } from './browser.mjs';
+import { MODEL } from '../../src/tools/page.mjs';
+import { ROOT, SEEDS, nativeScores, start } from './browser.mjs';
 import { openPackage } from './package.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -50,7 +52,9 @@ for (const build of /** @type {const} */ (['simd128', 'relaxed'])) {
       assert.equal(diagnostics.build, build);
       assert.equal(diagnostics.threads, threads);
       assert.equal(diagnostics.threads_reason, threads === 1 ? 'the option threads is 1' : undefined);
-      assert.ok(diagnostics.memory_bytes > 10e6, JSON.stringify(diagnostics));
+      const file = statSync(new URL(MODEL, ROOT)).size;
+      assert.ok(diagnostics.memory_bytes > file, JSON.stringify(diagnostics));
+      assert.ok(diagnostics.memory_bytes <= 1.25 * file + 64 * 2 ** 20, JSON.stringify(diagnostics));
       assert.equal(typeof diagnostics.backend, 'string');
       assert.equal(page.workers().length, threads);
       const name = threads === 1 ? build : `${build}-threads`;

@@ -89,12 +89,14 @@ test('an instruction changes scores, and warnings reach their listener', async (
   assert.ok(templated?.kind === 'already_templated' && templated.field === 'documents[1]', JSON.stringify(warnings));
 });
 
-test('URL, string, Blob, File, ArrayBuffer and Uint8Array give equal scores; a name is kept', async () => {
+test('URL, string, Blob, File, ArrayBuffer and Uint8Array, also on shared memory, give equal scores; a name is kept', async () => {
   const { all, name, intact } = await page.evaluate(async () => {
     const buffer = await (await fetch(window.model)).arrayBuffer();
+    const shared = new Uint8Array(new SharedArrayBuffer(buffer.byteLength));
+    shared.set(new Uint8Array(buffer));
     const sources = [
       window.model, new URL(window.model, document.baseURI), new Blob([buffer]),
-      new File([buffer], 'm.gguf'), buffer, new Uint8Array(buffer),
+      new File([buffer], 'm.gguf'), buffer, new Uint8Array(buffer), shared,
     ];
     const all = [];
     for (const source of sources) {

@@ -21,7 +21,7 @@ before(async () => {
 after(() => session?.stop());
 
 for (const type of TYPES) {
-  test(`${type}: scores of both builds equal the native program's`, async () => {
+  test(`${type}: scores of all builds equal the native program's`, async () => {
     const file = `${FOLDER}/${type}.gguf`;
     execFileSync('target/release/qwen3-rerank', ['random', ...SHAPE, '--type', type, '--seed', '1', file], { cwd: ROOT });
     const { query, documents } = SEEDS.regolo;
@@ -29,16 +29,16 @@ for (const type of TYPES) {
     const page = await openPackage(session);
     await page.evaluate(() => document.body.append(Object.assign(document.createElement('input'), { type: 'file' })));
     await page.setInputFiles('input', fileURLToPath(new URL(file, ROOT)));
-    for (const build of /** @type {const} */ (['simd128', 'relaxed'])) {
-      const { scores, paths } = await page.evaluate(async ({ query, documents, build }) => {
+    for (const [build, threads] of /** @type {const} */ ([['simd128', 1], ['simd128', 2], ['relaxed', 1], ['relaxed', 2]])) {
+      const { scores, paths } = await page.evaluate(async ({ query, documents, build, threads }) => {
         const source = document.querySelector('input')?.files?.[0];
         if (!source) throw new Error('the file was not taken');
-        const reranker = await window.Reranker.load(source, { build, threads: 1 });
+        const reranker = await window.Reranker.load(source, { build, threads });
         const answer = { scores: await reranker.score(query, documents), paths: (await reranker.diagnostics()).paths };
         reranker.dispose();
         return answer;
-      }, { query, documents, build });
-      assert.deepEqual(scores, native, build);
+      }, { query, documents, build, threads });
+      assert.deepEqual(scores, native, `${build}, ${threads}`);
       for (const own of type === 'q4_k_m' ? ['Q4_K', 'Q6_K'] : [type.toUpperCase()]) {
         assert.match(paths[own] ?? '', /dot_i|f32 vector loops/, `${build}: ${JSON.stringify(paths)}`);
       }

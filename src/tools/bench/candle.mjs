@@ -22,7 +22,7 @@ const PROGRAM = `${FOLDER}/candle/release/candle-peer`;
  */
 export async function candleNatively(file, { threads }) {
   step("building candle's program");
-  // Its kernels are chosen when it is compiled.
+  // Some of its kernels are chosen when it is compiled.
   await run('cargo', ['build', ...MANIFEST], { RUSTFLAGS: '-C target-cpu=native' });
   const child = spawn(PROGRAM, [file], {
     cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, RAYON_NUM_THREADS: String(threads) },

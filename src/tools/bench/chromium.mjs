@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { extname, join, resolve } from 'node:path';
 import { chromium } from 'playwright-core';
 import { ROOT } from '../run.mjs';
-import { CHROMIUM } from '../toolchain.mjs';
+import { CHROMIUM, CHROMIUM_FLAGS } from '../toolchain.mjs';
 
 /** @typedef {import('./work.mjs').Request} Request */
 /** @typedef {import('./contender.mjs').Contender} Contender */
@@ -20,10 +20,8 @@ const ISOLATION = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
-const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync', '--disable-renderer-backgrounding', '--disable-background-timer-throttling',
-];
+/** A page in the background is as fast as one in front. */
+const FLAGS = [...CHROMIUM_FLAGS, '--disable-renderer-backgrounding', '--disable-background-timer-throttling'];
 
 /**
  * Opens a contender of src/tools/bench/page in a browser of its own.
