@@ -134,6 +134,20 @@ def trivia():
                 yield Query(question, [], answer if len(answer) > 3 and answer not in ("True", "False") else None)
 
 
+def dolly():
+    """Dolly's open questions, and the answers people wrote, each a passage."""
+    file = "chinkara-open_qa.jsonl"
+    lines = sources.git_files("prp-e/chinkara-openqa-dataset", file)[file].decode().splitlines()
+    for number, line in enumerate(lines):
+        question, mark, answer = json.loads(line)["text"].removeprefix("### Human: ").partition(" ### Assistant: ")
+        question, answer = squeeze(question), squeeze(answer)
+        if not mark or not 3 <= len(question.split()) <= 30 or len(answer.split()) < 5:
+            continue
+        where = f"dolly/{number}"
+        yield Passage(where, " ".join(answer.split()[:150]))
+        yield Query(question, [where])
+
+
 # Reference works ------------------------------------------------------------------------------------------------
 
 FIELDS = {

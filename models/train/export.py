@@ -24,6 +24,10 @@ from sources import WORK
 from teacher import Bm25, read
 
 
+# What share of passages to rank is taken to be irrelevant.
+IRRELEVANT = 0.6
+
+
 def final_vectors(model: Reranker, prompts: Prompts, pairs: list[tuple[str, str]]) -> torch.Tensor:
     """The normed vectors that the head reads, (pairs, hidden) f32."""
     found = []
@@ -66,13 +70,13 @@ def calibration_pairs(count: int, seed: int = 0):
 
 
 def calibrate(model: Reranker, prompts: Prompts, count: int):
-    """Folds a temperature and a bias into the head; relevant and irrelevant pairs weigh alike."""
+    """Folds a temperature and a bias into the head."""
     pairs, labels = calibration_pairs(count)
     vectors = final_vectors(model, prompts, pairs)
     odds = vectors @ (model.answers[1] - model.answers[0])
     constant = torch.linalg.lstsq(vectors, torch.ones(len(vectors), 1)).solution[:, 0]
     scale, bias = torch.ones((), requires_grad=True), torch.zeros((), requires_grad=True)
-    weight = torch.where(labels > 0.5, 0.5 / labels.mean(), 0.5 / (1 - labels.mean()))
+    weight = torch.where(labels > 0.5, (1 - IRRELEVANT) / labels.mean(), IRRELEVANT / (1 - labels.mean()))
     fit = torch.optim.LBFGS([scale, bias], max_iter=100)
 
     def loss():

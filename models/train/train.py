@@ -52,10 +52,16 @@ WEIGHTS = {
     "foldoc": 0.7,
     "debian": 0.7,
     "phrases": 0.7,
+    "dolly": 4.0,
+    "nouns": 6.0,
+    "crossed": 1.5,
 }
 # The share of lists that are of shorts; WordNet's phrases are asked of them alone.
-SHORTS = {"phrases": 1.0, "trivia": 0.5}
-SHORTS_ELSE = 0.25
+SHORTS = {"phrases": 1.0, "trivia": 0.5, "nouns": 0.7, "crossed": 0.7}
+SHORTS_ELSE = 0.3
+# The share of the lists of shorts whose texts get one to three more of the query's shorts beside them: passages that
+# repeat the query's words, of which few hold an answer.
+MIXED = 0.6
 TEMPERATURE = 0.05
 # The teacher: cosine / TEMPERATURE + MATCHED * static MaxSim + what is known.
 MATCHED, KNOWN, ANSWER = 10.0, 3.5, 1.5
@@ -116,8 +122,16 @@ class Lists:
         best = np.maximum.reduceat(self.unit[asked] @ self.unit[np.concatenate(tokens)].T, starts, axis=1)
         return weights @ best / max(weights.sum(), 1e-6)
 
+    def answering(self, query: int, pool: Pool, ids: np.ndarray) -> np.ndarray:
+        """What the teacher adds for texts that hold the query's answer."""
+        answer = self.queries[query]["answer"]
+        if not answer:
+            return np.zeros(len(ids), np.float32)
+        return ANSWER * np.array([answer.lower() in pool.texts[index].lower() for index in ids], np.float32)
+
     def draw(self, query: int, pool: Pool):
-        """(candidates, teacher's logits, labels): labels 1 known, 0 certainly not, -1 unknown."""
+        """(candidates, teacher's logits, labels): the ids of each candidate's texts; labels 1 known, 0 certainly not, -1
+        unknown."""
         known = self.positives[query] if pool is self.passages else []
         ids = np.unique(self.chance.permutation(pool.candidates[query])[:18])
         if pool is self.shorts:  # a sentence that is asked for by itself teaches nothing
@@ -126,9 +140,7 @@ class Lists:
         if known:
             ids = ids[~np.isin(self.base[ids], self.base[known])]
         _, logits = self.signals(query, pool, ids)
-        answer = self.queries[query]["answer"]
-        if answer:
-            logits += ANSWER * np.array([answer.lower() in pool.texts[index].lower() for index in ids])
+        logits += self.answering(query, pool, ids)
         labels = np.full(len(ids), -1.0, np.float32)
         random_count = 2
         if known:
@@ -147,7 +159,26 @@ class Lists:
         cosines, apart = self.signals(query, pool, others)
         ids, logits = np.append(ids, others), np.append(logits, apart)
         labels = np.append(labels, np.where(cosines < 0.3, 0.0, -1.0))
-        return ids, logits.astype(np.float32), labels.astype(np.float32)
+        texts = [np.array([index]) for index in ids]
+        if pool is self.shorts and self.chance.random() < MIXED:
+            near = np.unique(pool.candidates[query])
+            near = near[[pool.texts[index].rstrip(".,;:") != self.queries[query]["text"] for index in near]]
+            texts, logits = self.mixed(query, ids, near)
+            labels[:] = -1
+        return texts, logits.astype(np.float32), labels.astype(np.float32)
+
+    def mixed(self, query: int, ids: np.ndarray, near: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """Each of some shorts among one to three of `near`, in any order, and the teacher's logits: a passage answers
+        as well as the best of its sentences."""
+        texts = []
+        for index in ids:
+            others = self.chance.choice(near, size=self.chance.integers(1, 4), replace=False)
+            texts.append(self.chance.permutation(np.append(index, others[others != index])))
+        every = np.concatenate(texts)
+        _, logits = self.signals(query, self.shorts, every)
+        logits += self.answering(query, self.shorts, every)
+        starts = np.cumsum([0, *[len(text) for text in texts[:-1]]])
+        return texts, np.maximum.reduceat(logits, starts)
 
     def window(self, ids: np.ndarray, query: np.ndarray) -> np.ndarray:
         """The part of a document with most of the query's tokens; by chance one, if it has none."""
@@ -169,15 +200,24 @@ class Lists:
         pools = [self.shorts if own else self.passages for own in short]
         drawn = [self.draw(row, pool) for row, pool in zip(rows, pools, strict=True)]
         asked = [self.query_ids[self.query_starts[row] : self.query_starts[row + 1]] for row in rows]
-        documents = [[pool.tokens(index) for index in ids] for (ids, _, _), pool in zip(drawn, pools, strict=True)]
+        documents = [
+            [np.concatenate([pool.tokens(index) for index in text]) for text in texts]
+            for (texts, _, _), pool in zip(drawn, pools, strict=True)
+        ]
         whole = np.ones((QUERIES, CANDIDATES), np.float32)
         for row, own in enumerate(documents):
-            if self.chance.random() > self.whole:
+            if not short[row] and self.chance.random() > self.whole:
                 whole[row] = [len(ids) <= WINDOW for ids in own]
                 documents[row] = [self.window(ids, asked[row]) for ids in own]
         batch, order = prompts.batch(asked, documents)
         logits, labels = (torch.from_numpy(np.stack([entry[place] for entry in drawn])) for place in (1, 2))
-        vectors = np.stack([pool.vectors[ids] for (ids, _, _), pool in zip(drawn, pools, strict=True)])
+        # A mixture's vector is taken to be its sentences' mean.
+        vectors = np.stack(
+            [
+                [pool.vectors[text].astype(np.float32).mean(0) for text in texts]
+                for (texts, _, _), pool in zip(drawn, pools, strict=True)
+            ]
+        )
         targets = self.reduced(np.concatenate([self.query_vectors[rows], vectors[order[:, 0], order[:, 1]]]))
         weights = torch.from_numpy(np.append(np.ones(QUERIES, np.float32), whole[order[:, 0], order[:, 1]]))
         return Step(batch, torch.from_numpy(order), logits, labels, targets, weights)

@@ -102,8 +102,7 @@ fn the_capital_of_the_united_states_is_washington() {
     let is_washington = |document: &str| document.starts_with("Washington, D.C.");
     let short = results("regolo");
     assert!(is_washington(&short[0].0), "{short:?}");
-    // What this training reached, where twice the second's score is the aim.
-    assert!(short[0].1 >= 1.9 * short[1].1, "{short:?}");
+    assert!(short[0].1 >= 2.0 * short[1].1, "{short:?}");
     // Among long passages one on capital punishment comes first: beyond this training.
     let long = results("onerouter");
     assert!(long[..2].iter().any(|(document, _)| is_washington(document)), "{long:?}");
