@@ -53,15 +53,15 @@ WEIGHTS = {
     "debian": 0.7,
     "phrases": 0.7,
     "dolly": 4.0,
-    "nouns": 6.0,
+    "nouns": 1.5,
     "crossed": 1.5,
 }
 # The share of lists that are of shorts; WordNet's phrases are asked of them alone.
-SHORTS = {"phrases": 1.0, "trivia": 0.5, "nouns": 0.7, "crossed": 0.7}
+SHORTS = {"phrases": 1.0, "trivia": 0.5, "nouns": 0.6, "crossed": 0.6}
 SHORTS_ELSE = 0.3
 # The share of the lists of shorts whose texts get one to three more of the query's shorts beside them: passages that
 # repeat the query's words, of which few hold an answer.
-MIXED = 0.6
+MIXED = 0.5
 TEMPERATURE = 0.05
 # The teacher: cosine / TEMPERATURE + MATCHED * static MaxSim + what is known.
 MATCHED, KNOWN, ANSWER = 10.0, 3.5, 1.5
