@@ -102,7 +102,7 @@ pub async fn run(
 ) {
     let Options { connections, patience, .. } = options;
     let service = TowerToHyperService::new(router(reranker, options));
-    let places = Arc::new(Semaphore::new(connections));
+    let places = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
     let open = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(patience);
