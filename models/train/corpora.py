@@ -7,6 +7,7 @@ answer; a query without any is ranked by the teacher alone. `answer` marks passa
 import html
 import io
 import json
+import pathlib
 import re
 import subprocess
 import tarfile
@@ -69,6 +70,15 @@ def chunks(name: str, text: str, longest: int = 150) -> list[str]:
         groups[-1].append(sentence)
         words += length
     return [" ".join(" ".join(group).split()[: longest + 50]) for group in groups]
+
+
+FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures"
+LISTS = ["everyday", "everyday-hard"]
+
+
+def everyday(name: str) -> list[dict]:
+    """A list of tests/fixtures, written by hand: queries with four documents each, and the relevant one's place."""
+    return json.loads((FIXTURES / f"{name}.json").read_text())
 
 
 # Question collections -------------------------------------------------------------------------------------------

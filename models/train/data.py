@@ -13,7 +13,6 @@ import re
 import corpora
 import textbooks
 from corpora import Passage, Query
-from evaluate import FIXTURES, LISTS
 from sources import BOOKS, WORK
 
 # What share of a source is read, where all of it would drown the others or keep the teacher busy for hours.
@@ -152,9 +151,7 @@ class Examined:
     """Knows the questions that the tests ask, which are never trained on: the everyday lists' and the seeds'."""
 
     def __init__(self):
-        self.asked = [
-            words(row["query"]) for name in LISTS for row in json.loads((FIXTURES / f"{name}.json").read_text())
-        ]
+        self.asked = [words(row["query"]) for name in corpora.LISTS for row in corpora.everyday(name)]
 
     def __contains__(self, question: str) -> bool:
         """Whether it shares three quarters of its words with one of them, or asks for the capital of the US."""
@@ -213,9 +210,8 @@ def main():
             for item in asked
             if there.intersection(item.positives) or (not item.positives and kept(item.text, share))
         ]
-        asked = [item for item in asked if item.text not in examined]
-        if source == "dolly":  # nor the answers to what is examined
-            answers = {where for item in asked for where in item.positives}
+        if source == "dolly":  # what is examined goes below; its answers, which nothing else asks for, here
+            answers = {where for item in asked if item.text not in examined for where in item.positives}
             own = [item for item in own if item.id in answers]
         if source == "trivia":
             asked = [item for item in asked if kept(item.text, TRIVIA_SHARE)]

@@ -10,7 +10,6 @@ tests/fixtures; `dev` is the training articles of XQuAD, the one to make choices
 
 import argparse
 import json
-import pathlib
 import random
 
 import numpy as np
@@ -24,13 +23,10 @@ from start import IDF
 from teacher import Bm25, embed, minilm
 from vectors import SEMANTIC
 
-FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures"
-LISTS = ["everyday", "everyday-hard"]
-
 
 def load_lists(name: str):
     """As `load`, and the candidates that each query has of its own, as BM25 orders them among all passages."""
-    rows = json.loads((FIXTURES / f"{name}.json").read_text())
+    rows = corpora.everyday(name)
     passages = [passage for row in rows for passage in row["documents"]]
     starts = np.cumsum([0, *[len(row["documents"]) for row in rows]])
     queries = [row["query"] for row in rows]
@@ -112,7 +108,7 @@ def main():
     parser.add_argument("--state", default="trained.pt")
     parser.add_argument("--queries", type=int, help="only the first so many")
     options = parser.parse_args()
-    if options.set in LISTS:
+    if options.set in corpora.LISTS:
         passages, queries, relevant, candidates = load_lists(options.set)
     else:
         passages, queries, relevant = load(options.set)

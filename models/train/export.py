@@ -23,7 +23,6 @@ from model import CONFIG, Reranker, checkpoint, config_json
 from sources import WORK
 from teacher import Bm25, read
 
-
 # What share of passages to rank is taken to be irrelevant.
 IRRELEVANT = 0.6
 

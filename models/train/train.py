@@ -8,10 +8,10 @@
 the settings it had where no others are given.
 
 Each step takes 16 queries with 10 candidates each: the passage known to answer, neighbours by BM25 and by MiniLM, and
-random ones; or, for a share of the queries, shorts alone: single sentences, of which none is known to answer. The
-loss is listwise, the Kullback-Leibler divergence from the teacher's softmax, and a binary cross-entropy on passages
-known to answer and random ones, which makes scores probabilities; and the means that layer 4 gathers shall point
-where MiniLM's vectors of the texts do. The teacher adds up MiniLM's cosine and static MaxSim over the start's token
+random ones; or, for a share of the queries, shorts alone: single sentences, or a few together, of which none is known
+to answer. The loss is listwise, the Kullback-Leibler divergence from the teacher's softmax, and a binary cross-entropy
+on passages known to answer and random ones, which makes scores probabilities; and the means that layer 4 gathers shall
+point where MiniLM's vectors of the texts do. The teacher adds up MiniLM's cosine and static MaxSim over the start's token
 vectors. For speed, most lists see of each document only the part that has most of the query's words; a last run lets
 most see all of it. The learning rate follows one cosine over all pairs, or over a given time.
 Everything needed to go on is in train.pt, written every 100 steps; curve.csv is the learning curve, of all runs since
