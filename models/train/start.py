@@ -5,7 +5,8 @@ are what the layers compare by. The other 32 dimensions hold a constant, the tok
 for the prompt's markers, and what the layers work out:
 
     layer 1  which part of the prompt a token stands in (attends to the markers `Query` and `Document`)
-    layer 2  nothing yet: training makes words of tokens here
+    layer 2  each token looks at the two or so before it, and at the weightier of the last four: what they say is added
+             to what it says, a little, so that the capital of a country is not only a capital and a country
     layer 3  each document token attends to the query tokens that it resembles, or to a sink if none does:
              the IDF of what it matched
     layer 4  each document token attends to its like before it: how many, so that repeats count less (BM25's
@@ -36,6 +37,10 @@ from vectors import SEMANTIC, VIEW, token_strings
 CONTENT = [*range(14, 59), *range(14 + 64, 59 + 64)]
 FLAG, PLAIN, SINK = 63, 127, 62
 ASKED, TOLD, HEAVY = 61, 125, 60
+# The rotary pairs that tell how far apart two tokens stand; and how far before a token its two heads look, and how much
+# of what they see is added.
+NEAR = 11
+REACH = ((1.0, 0.07), (2.2, 0.15))
 NORM = 9.9  # of each view of a token
 CONSTANT, IDF, DOCUMENT, QUERY, FIRST, LAST, WEIGHT = 224, 225, 226, 227, 228, 229, 230
 IN_QUERY, IN_DOCUMENT = 232, 233
@@ -98,9 +103,10 @@ def compile_start(model: Reranker, table: torch.Tensor):
                 weight.normal_(0, 0.004 if last else 0.05)
                 if last:  # noise stays out of the dimensions with a meaning
                     weight[SEMANTIC:].zero_()
-    segment, _, match, count, collect = model.layers
+    segment, context, match, count, collect = model.layers
     model.answers.zero_()
     compile_segments(segment)
+    compile_context(context)
     compile_match(match)
     compile_count(count)
     compile_gather(count)
@@ -117,6 +123,29 @@ def compile_segments(layer):
     v[0, DOCUMENT], v[1, QUERY] = 1, 1
     write(layer, 0, 0, IN_DOCUMENT, 0.343)
     write(layer, 0, 1, IN_QUERY, 0.343)
+
+
+def compile_context(layer):
+    """Layer 2: what stands before a token. A head's logit is highest at one distance, by the sum of the cosines of the
+    distance's turns; the one that looks further prefers rare tokens."""
+    gain(layer, 16)
+    size = layer.self_attn["q_norm"].weight.numel()
+    turns = CONFIG["rope_theta"] ** (-2 * torch.arange(NEAR) / size)
+    rest = (SEMANTIC - 2 * VIEW) // 2
+    for pair in range(2):
+        # A view, and half of the dimensions that are in none.
+        own = [*range(pair * VIEW, (pair + 1) * VIEW), *range(2 * VIEW + pair * rest, 2 * VIEW + (pair + 1) * rest)]
+        k, v = (rows(layer, name, pair) for name in ["k_proj", "v_proj"])
+        k[:NEAR, CONSTANT], k[PLAIN, IDF] = NEAR**-0.5, 0.7
+        v[: len(own)] = torch.eye(CONFIG["hidden_size"])[own]
+        for place, (reach, share) in enumerate(REACH):
+            head = 2 * pair + place
+            q = rows(layer, "q_proj", head)
+            q[:NEAR, CONSTANT] = (reach * turns).cos() * NEAR**-0.5
+            q[size // 2 : size // 2 + NEAR, CONSTANT] = -(reach * turns).sin() * NEAR**-0.5
+            q[PLAIN, CONSTANT] = 0.3 * place
+            for source, target in enumerate(own):
+                write(layer, head, source, target, share)
 
 
 def compile_pair(layer, pair: int, segment: int, thresholds: tuple[float, float]):

@@ -7,11 +7,12 @@
 --fresh begins again from start.pt, or from the state that it names. Without it a run that was stopped goes on, with
 the settings it had where no others are given.
 
-Each step takes 16 queries with 10 candidates each: the passage known to answer, neighbours by BM25 and by MiniLM, and
-random ones; or, for a share of the queries, shorts alone: single sentences, or a few together, of which none is known
-to answer. The loss is listwise, the Kullback-Leibler divergence from the teacher's softmax, and a binary cross-entropy
-on passages known to answer and random ones, which makes scores probabilities; and the means that layer 4 gathers shall
-point where MiniLM's vectors of the texts do. The teacher adds up MiniLM's cosine and static MaxSim over the start's token
+Each step takes 16 queries with 10 candidates each: the passage known to answer, neighbours by BM25 and by MiniLM, two
+that merely have a word of the query, and a random one; or, for a share of the queries, shorts alone: single sentences,
+or a few together, of which none is known to answer. The loss is listwise, the Kullback-Leibler divergence from the
+teacher's softmax, and a binary cross-entropy on passages known to answer and random ones, which makes scores
+probabilities; and the means that layer 4 gathers shall point where MiniLM's vectors of the texts do, and those of query
+and document be as like as MiniLM's. The teacher adds up MiniLM's cosine and static MaxSim over the start's token
 vectors. For speed, most lists see of each document only the part that has most of the query's words; a last run lets
 most see all of it. The learning rate follows one cosine over all pairs, or over a given time.
 Everything needed to go on is in train.pt, written every 100 steps; curve.csv is the learning curve, of all runs since
@@ -53,8 +54,8 @@ WEIGHTS = {
     "debian": 0.7,
     "phrases": 0.7,
     "dolly": 4.0,
-    "nouns": 1.5,
-    "crossed": 1.5,
+    "nouns": 2.5,
+    "crossed": 2.0,
 }
 # The share of lists that are of shorts; WordNet's phrases are asked of them alone.
 SHORTS = {"phrases": 1.0, "trivia": 0.5, "nouns": 0.6, "crossed": 0.6}
@@ -62,10 +63,12 @@ SHORTS_ELSE = 0.3
 # The share of the lists of shorts whose texts get one to three more of the query's shorts beside them: passages that
 # repeat the query's words, of which few hold an answer.
 MIXED = 0.5
+# Candidates that are drawn at random, and that have a word of the query, mostly in another sense or another matter.
+RANDOM, SHARING = 1, 2
 TEMPERATURE = 0.05
 # The teacher: cosine / TEMPERATURE + MATCHED * static MaxSim + what is known.
 MATCHED, KNOWN, ANSWER = 10.0, 3.5, 1.5
-BINARY, MEANS = 0.4, 1.0
+BINARY, MEANS, LIKENESS = 0.4, 4.0, 16.0
 # What a run is told, where nothing else is said.
 SETTINGS = {"pairs": None, "minutes": None, "rate": 5e-4, "whole": 0.2}
 
@@ -78,6 +81,14 @@ class Pool:
         self.vectors = np.load(WORK / f"{name}.npy")
         self.texts = [row["text"] for row in read(name)]
         self.candidates = candidates
+        texts = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))
+        order = np.argsort(self.ids, kind="stable")
+        self.holders = texts[order]
+        self.first = np.searchsorted(self.ids[order], np.arange(CONFIG["vocab_size"] + 1))
+
+    def holding(self, token: int) -> np.ndarray:
+        """The texts that hold a token."""
+        return self.holders[self.first[token] : self.first[token + 1]]
 
     def tokens(self, index: int) -> np.ndarray:
         return self.ids[self.starts[index] : self.starts[index + 1]][:LONGEST]
@@ -113,6 +124,16 @@ class Lists:
         cosines = pool.vectors[ids].astype(np.float32) @ self.query_vectors[query].astype(np.float32)
         return cosines, cosines / TEMPERATURE + MATCHED * self.maxsim(query, pool, ids)
 
+    def sharing(self, query: int, pool: Pool) -> np.ndarray:
+        """Texts that have a word of the query, the rarer the word the likelier; [`SHARING`] of them, or random ones."""
+        asked = self.query_ids[self.query_starts[query] : self.query_starts[query + 1]]
+        weights = self.heaviness[asked].clip(0) ** 2 + 1e-9
+        tokens = self.chance.choice(asked, size=SHARING, p=weights / weights.sum())
+        found = [pool.holding(token) for token in tokens]
+        return np.array(
+            [self.chance.choice(own) if len(own) else self.chance.integers(len(pool.texts)) for own in found]
+        )
+
     def maxsim(self, query: int, pool: Pool, ids: np.ndarray) -> np.ndarray:
         """Static MaxSim: each query token's best cosine with a text's token, weighted by its IDF: 0 to 1."""
         asked = self.query_ids[self.query_starts[query] : self.query_starts[query + 1]]
@@ -142,20 +163,26 @@ class Lists:
         _, logits = self.signals(query, pool, ids)
         logits += self.answering(query, pool, ids)
         labels = np.full(len(ids), -1.0, np.float32)
-        random_count = 2
+        others_in_all = RANDOM + SHARING
         if known:
             own = [self.chance.choice(known)]
             _, (logit,) = self.signals(query, pool, np.array(own))
             unlike = logits < logit  # others may answer as well
             ids, logits, labels = ids[unlike], logits[unlike], np.where(logits[unlike] < logit - 3, 0.0, labels[unlike])
-            keep = CANDIDATES - 1 - random_count
+            keep = CANDIDATES - 1 - others_in_all
             order = self.chance.permutation(len(ids))[:keep]
             ids, logits, labels = ids[order], logits[order], labels[order]
             ids, logits, labels = np.append(own, ids), np.append(logit + KNOWN, logits), np.append(1.0, labels)
         else:
-            order = self.chance.permutation(len(ids))[: CANDIDATES - random_count]
+            order = self.chance.permutation(len(ids))[: CANDIDATES - others_in_all]
             ids, logits, labels = ids[order], logits[order], labels[order]
-        others = self.chance.integers(len(pool.texts), size=CANDIDATES - len(ids))
+        others = self.chance.integers(len(pool.texts), size=CANDIDATES - SHARING - len(ids))
+        others = np.append(others, self.sharing(query, pool))
+        if known:  # what answers is there already
+            own = np.isin(self.base[others], self.base[known])
+        else:
+            own = np.array([pool.texts[index].rstrip(".,;:") == self.queries[query]["text"] for index in others])
+        others[own] = self.chance.integers(len(pool.texts), size=own.sum())
         cosines, apart = self.signals(query, pool, others)
         ids, logits = np.append(ids, others), np.append(logits, apart)
         labels = np.append(labels, np.where(cosines < 0.3, 0.0, -1.0))
@@ -250,7 +277,8 @@ def ahead(make, depth: int = 4):
 
 
 def losses(model: Reranker, step: Step) -> torch.Tensor:
-    """Listwise KL divergence; binary cross-entropy where a label is known; the means' distance from the teacher's."""
+    """Listwise KL divergence; binary cross-entropy where a label is known; the means' distance from the teacher's; how
+    far the likeness of query's and document's means is from the likeness of the teacher's, squared."""
     with torch.autocast("cpu", torch.bfloat16):
         vectors, means = model.states(step.batch)
     found = torch.cat(vectors) @ (model.answers[1] - model.answers[0])
@@ -261,9 +289,12 @@ def losses(model: Reranker, step: Step) -> torch.Tensor:
     # One relevant passage stands against several others: weigh the two kinds alike.
     weight = torch.where(labels > 0.5, (labels == 0).sum() / (labels > 0.5).sum().clamp(min=1), 1.0)
     binary = F.binary_cross_entropy_with_logits(odds[known], labels[known], weight=weight[known], reduction="sum")
-    likeness = F.cosine_similarity(torch.cat(means)[:, :SEMANTIC], step.targets)
-    distance = ((1 - likeness) * step.weights).sum() / step.weights.sum()
-    return torch.stack([listwise, binary / weight[known].sum().clamp(min=1), distance])
+    gathered = F.normalize(torch.cat(means)[:, :SEMANTIC], dim=1)
+    distance = ((1 - (gathered * step.targets).sum(1)) * step.weights).sum() / step.weights.sum()
+    ours, theirs = [(of[step.order[:, 0]] * of[QUERIES:]).sum(1) for of in (gathered, step.targets)]
+    seen = step.weights[QUERIES:]
+    likeness = ((ours - theirs).square() * seen).sum() / seen.sum().clamp(min=1)
+    return torch.stack([listwise, binary / weight[known].sum().clamp(min=1), distance, likeness])
 
 
 def optimizers_of(model: Reranker) -> list[torch.optim.Optimizer]:
@@ -331,7 +362,7 @@ def main():
         parser.error("say how long: --pairs or --minutes")
     lists = Lists(step, whole)
     dev = Dev(prompts, options.dev) if options.dev else None
-    sums, counted, begun = np.zeros(3), 0, time.time() - seconds
+    sums, counted, begun = np.zeros(4), 0, time.time() - seconds
 
     def save():
         state = {"model": model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
@@ -350,7 +381,7 @@ def main():
             group["lr"] = rate * group["scale"]
         parts = losses(model, drawn)
         model.zero_grad()
-        (parts * torch.tensor([1, BINARY, MEANS])).sum().backward()
+        (parts * torch.tensor([1, BINARY, MEANS, LIKENESS])).sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
@@ -363,10 +394,10 @@ def main():
             line = ",".join(f"{value:.6g}" for value in row)
             with open(WORK / "curve.csv", "a") as file:
                 if file.tell() == 0:
-                    file.write("step,pairs,listwise,binary,means,rate,dev_mrr_at_10,seconds\n")
+                    file.write("step,pairs,listwise,binary,means,likeness,rate,dev_mrr_at_10,seconds\n")
                 file.write(line + "\n")
             print(line, flush=True)
-            sums, counted = np.zeros(3), 0
+            sums, counted = np.zeros(4), 0
         if step % 100 == 0:
             save()
     save()

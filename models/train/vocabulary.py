@@ -87,19 +87,24 @@ def encode(tokenizer: Tokenizer, texts: list[str]) -> tuple[np.ndarray, np.ndarr
     return np.concatenate(ids), np.array(starts, np.int64)
 
 
+def store_ids(tokenizer: Tokenizer, names: list[str]) -> dict[str, np.ndarray]:
+    """Writes ids.npz: the ids of all texts of these files, and where each text's start."""
+    stored = {}
+    for name in names:
+        ending = QUERY_END if name == "queries" else ""
+        ids, starts = encode(tokenizer, [f" {row['text']}{ending}" for row in read(name)])
+        stored |= {f"{name}_ids": ids, f"{name}_starts": starts}
+    np.savez(WORK / "ids.npz", **stored)
+    return stored
+
+
 def main():
     texts = {name: [row["text"] for row in read(name)] for name in ["passages", "shorts", "queries", "phrases"]}
     whole = full()
     needed = [PREFIX, SUFFIX, head(INSTRUCTION, "query"), "yes", "no"]
     own = cut(whole, texts["passages"] + texts["queries"], needed, SIZE)
     (WORK / "tokenizer.json").write_text(json.dumps(own, ensure_ascii=False))
-    tokenizer = Tokenizer.from_str(json.dumps(own))
-    stored = {}
-    for name, own_texts in texts.items():
-        ending = QUERY_END if name == "queries" else ""
-        ids, starts = encode(tokenizer, [f" {text}{ending}" for text in own_texts])
-        stored |= {f"{name}_ids": ids, f"{name}_starts": starts}
-    np.savez(WORK / "ids.npz", **stored)
+    stored = store_ids(Tokenizer.from_str(json.dumps(own)), list(texts))
     print(
         f"{len(own['model']['vocab']) + len(own['added_tokens'])} tokens; {len(stored['passages_ids'])} ids of passages"
     )
