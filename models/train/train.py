@@ -54,8 +54,8 @@ WEIGHTS = {
     "debian": 0.7,
     "phrases": 0.7,
     "dolly": 4.0,
-    "nouns": 2.5,
-    "crossed": 2.0,
+    "nouns": 1.5,
+    "crossed": 1.5,
 }
 # The share of lists that are of shorts; WordNet's phrases are asked of them alone.
 SHORTS = {"phrases": 1.0, "trivia": 0.5, "nouns": 0.6, "crossed": 0.6}
