@@ -9,6 +9,9 @@ import argparse
 import json
 import random
 import re
+from collections import Counter
+
+from bm25s.stopwords import STOPWORDS_EN_PLUS
 
 import corpora
 import textbooks
@@ -133,6 +136,27 @@ def noun_questions(texts: list[str]):
             yield chance.choice(QUESTIONS).format(*pair), source
 
 
+STOP_WORDS = frozenset(STOPWORDS_EN_PLUS)
+
+
+def sequences(texts: list[str]) -> list[str]:
+    """Two to four words in a row that texts have twice or more, no stop word at either end, of four at least one
+    between: "capital punishment", "capital of Nevada", "law of the sea"."""
+    counts = Counter()
+    for text in texts:
+        for clause in re.split(r"[^\w\s'’-]+", text):
+            own = clause.split()
+            plain = [word.lower() in STOP_WORDS for word in own]
+            for size in (2, 3, 4):
+                for start in range(len(own) - size + 1):
+                    ends = (start, start + size - 1)
+                    if any(plain[end] or not re.search("[a-z]", own[end].lower()) for end in ends):
+                        continue
+                    if size < 4 or any(plain[start + 1 : start + 3]):
+                        counts[" ".join(own[start : start + size])] += 1
+    return sorted(text for text, count in counts.items() if count >= 2)
+
+
 # Words that say nothing of what a question is about.
 COMMON = frozenset(
     re.findall(
@@ -240,7 +264,10 @@ def main():
     write_lines(WORK / "passages.jsonl", passages)
     write_lines(WORK / "queries.jsonl", queries)
     write_lines(WORK / "shorts.jsonl", shorts)
-    write_lines(WORK / "phrases.jsonl", ({"text": text} for text in phrases))
+    known = set(phrases)
+    found = [text for text in sequences(own) if text not in known]
+    phrases = [(text, "wordnet") for text in phrases] + [(text, "texts") for text in found]
+    write_lines(WORK / "phrases.jsonl", ({"text": text, "source": source} for text, source in phrases))
     print(f"all: {len(passages)} passages, {len(shorts)} shorts, {len(queries)} queries, {len(phrases)} phrases")
     if not options.small:
         held_out("xquad", corpora.xquad(corpora.XQUAD_HELD_OUT))

@@ -43,7 +43,7 @@ LAYER = {
     "ffn_down": "mlp.down_proj",
 }
 OTHERS = {"token_embd.weight": "embed_tokens.weight", "output_norm.weight": "norm.weight"}
-TEXTS = ["passages", "shorts", "queries"]
+TEXTS = ["passages", "shorts", "queries", "phrases"]
 
 
 def tokenizer_of(reader: GGUFReader) -> dict:

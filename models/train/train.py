@@ -12,12 +12,12 @@ that merely have a word of the query, and a random one; or, for a share of the q
 or a few together, of which none is known to answer. The loss is listwise, the Kullback-Leibler divergence from the
 teacher's softmax, and a binary cross-entropy on passages known to answer and random ones, which makes scores
 probabilities; and the means that layer 4 gathers shall point where MiniLM's vectors of the texts do, and those of query
-and document be as like as MiniLM's. The teacher adds up MiniLM's cosine and static MaxSim over the start's token
-vectors. For speed, most lists see of each document only the part that has most of the query's words; a last run lets
-most see all of it. The learning rate follows one cosine over all pairs, or over a given time.
-Everything needed to go on is in train.pt, written every 100 steps; curve.csv is the learning curve, of all runs since
-start.pt. models/README.md
-gives the allocator's settings, which make it several times faster.
+and document be as like as MiniLM's. For the means alone there are 128 phrases more, since two words together often say
+what neither does. The teacher adds up MiniLM's cosine and static MaxSim over the start's token vectors. For speed,
+most lists see of each document only the part that has most of the query's words; a last run lets most see all of it.
+The learning rate follows one cosine over all pairs, or over a given time. Everything needed to go on is in train.pt,
+written every 100 steps; curve.csv is the learning curve, of all runs since start.pt. models/README.md gives the
+allocator's settings, which make it several times faster.
 """
 
 import argparse
@@ -43,6 +43,7 @@ from vectors import SEMANTIC
 from vocabulary import LONGEST
 
 QUERIES, CANDIDATES = 16, 10
+PHRASES = 128  # half of them WordNet's, half sequences of words from the passages
 WINDOW = 48  # tokens of a document that most lists see
 # Natural questions are few; they are what the model is for.
 WEIGHTS = {
@@ -68,7 +69,7 @@ RANDOM, SHARING = 1, 2
 TEMPERATURE = 0.05
 # The teacher: cosine / TEMPERATURE + MATCHED * static MaxSim + what is known.
 MATCHED, KNOWN, ANSWER = 10.0, 3.5, 1.5
-BINARY, MEANS, LIKENESS = 0.4, 4.0, 16.0
+BINARY, MEANS, LIKENESS, PHRASED = 0.4, 4.0, 16.0, 4.0
 # What a run is told, where nothing else is said.
 SETTINGS = {"pairs": None, "minutes": None, "rate": 5e-4, "whole": 0.2}
 
@@ -103,6 +104,10 @@ class Lists:
         ids, found = np.load(WORK / "ids.npz"), np.load(WORK / "candidates.npz")
         self.passages = Pool("passages", ids, found["passages"])
         self.shorts = Pool("shorts", ids, found["shorts"])
+        self.phrase_ids, self.phrase_starts = ids["phrases_ids"], ids["phrases_starts"]
+        self.phrase_vectors = np.load(WORK / "phrases.npy")
+        sources = np.array([row["source"] == "texts" for row in read("phrases")])
+        self.phrases = [np.flatnonzero(sources), np.flatnonzero(~sources)]
         self.query_vectors = np.load(WORK / "queries.npy")
         self.query_ids, self.query_starts = ids["queries_ids"], ids["queries_starts"]
         self.idf = idf(CONFIG["vocab_size"])
@@ -236,6 +241,11 @@ class Lists:
             if not short[row] and self.chance.random() > self.whole:
                 whole[row] = [len(ids) <= WINDOW for ids in own]
                 documents[row] = [self.window(ids, asked[row]) for ids in own]
+        # Phrases stand behind the queries as documents do, beyond the candidates.
+        phrases = np.concatenate([self.chance.choice(own, PHRASES // len(self.phrases)) for own in self.phrases])
+        phrases = self.chance.permutation(phrases).reshape(QUERIES, -1)
+        for own, beside in zip(documents, phrases, strict=True):
+            own += [self.phrase_ids[self.phrase_starts[row] : self.phrase_starts[row + 1]] for row in beside]
         batch, order = prompts.batch(asked, documents)
         logits, labels = (torch.from_numpy(np.stack([entry[place] for entry in drawn])) for place in (1, 2))
         # A mixture's vector is taken to be its sentences' mean.
@@ -245,6 +255,8 @@ class Lists:
                 for (texts, _, _), pool in zip(drawn, pools, strict=True)
             ]
         )
+        vectors = np.concatenate([vectors, self.phrase_vectors[phrases].astype(np.float32)], axis=1)
+        whole = np.concatenate([whole, np.ones(phrases.shape, np.float32)], axis=1)
         targets = self.reduced(np.concatenate([self.query_vectors[rows], vectors[order[:, 0], order[:, 1]]]))
         weights = torch.from_numpy(np.append(np.ones(QUERIES, np.float32), whole[order[:, 0], order[:, 1]]))
         return Step(batch, torch.from_numpy(order), logits, labels, targets, weights)
@@ -252,8 +264,9 @@ class Lists:
 
 @dataclass
 class Step:
-    """A batch, the (query, candidate) of each of its scores, logits and labels (queries, candidates), and where the
-    means of queries and documents should point, with weights: 0 for a document of which only a part is seen."""
+    """A batch, the (query, place) of each of its scores, where places from [`CANDIDATES`] on are phrases, logits and
+    labels (queries, candidates), and where the means of queries and documents should point, with weights: 0 for a
+    document of which only a part is seen."""
 
     batch: Batch
     order: torch.Tensor
@@ -278,11 +291,14 @@ def ahead(make, depth: int = 4):
 
 def losses(model: Reranker, step: Step) -> torch.Tensor:
     """Listwise KL divergence; binary cross-entropy where a label is known; the means' distance from the teacher's; how
-    far the likeness of query's and document's means is from the likeness of the teacher's, squared."""
+    far the likeness of query's and document's means is from the likeness of the teacher's, squared; the distance of the
+    phrases' means."""
     with torch.autocast("cpu", torch.bfloat16):
         vectors, means = model.states(step.batch)
-    found = torch.cat(vectors) @ (model.answers[1] - model.answers[0])
-    odds = torch.zeros_like(step.logits).index_put((step.order[:, 0], step.order[:, 1]), found)
+    candidate = step.order[:, 1] < CANDIDATES
+    rows, places = step.order[candidate].T
+    found = (torch.cat(vectors) @ (model.answers[1] - model.answers[0]))[candidate]
+    odds = torch.zeros_like(step.logits).index_put((rows, places), found)
     listwise = F.kl_div(odds.log_softmax(1), step.logits.softmax(1), reduction="batchmean")
     labels = step.labels
     known = labels >= 0
@@ -290,11 +306,14 @@ def losses(model: Reranker, step: Step) -> torch.Tensor:
     weight = torch.where(labels > 0.5, (labels == 0).sum() / (labels > 0.5).sum().clamp(min=1), 1.0)
     binary = F.binary_cross_entropy_with_logits(odds[known], labels[known], weight=weight[known], reduction="sum")
     gathered = F.normalize(torch.cat(means)[:, :SEMANTIC], dim=1)
-    distance = ((1 - (gathered * step.targets).sum(1)) * step.weights).sum() / step.weights.sum()
-    ours, theirs = [(of[step.order[:, 0]] * of[QUERIES:]).sum(1) for of in (gathered, step.targets)]
-    seen = step.weights[QUERIES:]
+    distances = 1 - (gathered * step.targets).sum(1)
+    text = torch.cat([torch.ones(QUERIES, dtype=torch.bool), candidate])
+    distance = (distances * step.weights)[text].sum() / step.weights[text].sum()
+    ours, theirs = [(of[rows] * of[QUERIES:][candidate]).sum(1) for of in (gathered, step.targets)]
+    seen = step.weights[QUERIES:][candidate]
     likeness = ((ours - theirs).square() * seen).sum() / seen.sum().clamp(min=1)
-    return torch.stack([listwise, binary / weight[known].sum().clamp(min=1), distance, likeness])
+    binary = binary / weight[known].sum().clamp(min=1)
+    return torch.stack([listwise, binary, distance, likeness, distances[~text].mean()])
 
 
 def optimizers_of(model: Reranker) -> list[torch.optim.Optimizer]:
@@ -362,7 +381,7 @@ def main():
         parser.error("say how long: --pairs or --minutes")
     lists = Lists(step, whole)
     dev = Dev(prompts, options.dev) if options.dev else None
-    sums, counted, begun = np.zeros(4), 0, time.time() - seconds
+    sums, counted, begun = np.zeros(5), 0, time.time() - seconds
 
     def save():
         state = {"model": model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
@@ -381,7 +400,7 @@ def main():
             group["lr"] = rate * group["scale"]
         parts = losses(model, drawn)
         model.zero_grad()
-        (parts * torch.tensor([1, BINARY, MEANS, LIKENESS])).sum().backward()
+        (parts * torch.tensor([1, BINARY, MEANS, LIKENESS, PHRASED])).sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
@@ -394,10 +413,10 @@ def main():
             line = ",".join(f"{value:.6g}" for value in row)
             with open(WORK / "curve.csv", "a") as file:
                 if file.tell() == 0:
-                    file.write("step,pairs,listwise,binary,means,likeness,rate,dev_mrr_at_10,seconds\n")
+                    file.write("step,pairs,listwise,binary,means,likeness,phrases,rate,dev_mrr_at_10,seconds\n")
                 file.write(line + "\n")
             print(line, flush=True)
-            sums, counted = np.zeros(4), 0
+            sums, counted = np.zeros(5), 0
         if step % 100 == 0:
             save()
     save()
