@@ -1,5 +1,5 @@
 """Step 1, data: reads every source into passages.jsonl, queries.jsonl, shorts.jsonl (single sentences) and
-phrases.jsonl, and the held-out sets into BEIR folders.
+phrases.jsonl (WordNet's, and sequences of words that passages have), and the held-out sets into BEIR folders.
 
 python models/train/data.py            # all sources: 11 textbooks, questions, reference works
 python models/train/data.py --small    # a little of what npm and Debian packages hold, for a trial run
@@ -265,10 +265,10 @@ def main():
     write_lines(WORK / "queries.jsonl", queries)
     write_lines(WORK / "shorts.jsonl", shorts)
     known = set(phrases)
-    found = [text for text in sequences(own) if text not in known]
-    phrases = [(text, "wordnet") for text in phrases] + [(text, "texts") for text in found]
-    write_lines(WORK / "phrases.jsonl", ({"text": text, "source": source} for text, source in phrases))
-    print(f"all: {len(passages)} passages, {len(shorts)} shorts, {len(queries)} queries, {len(phrases)} phrases")
+    short = [{"text": text, "source": "wordnet"} for text in phrases]
+    short += [{"text": text, "source": "texts"} for text in sequences(own) if text not in known]
+    write_lines(WORK / "phrases.jsonl", short)
+    print(f"all: {len(passages)} passages, {len(shorts)} shorts, {len(queries)} queries, {len(short)} phrases")
     if not options.small:
         held_out("xquad", corpora.xquad(corpora.XQUAD_HELD_OUT))
         held_out("textbooks", (item for book in textbooks.HELD_OUT_BOOKS for item in definitions(book)))
