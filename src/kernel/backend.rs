@@ -24,9 +24,15 @@ pub(super) enum Kind {
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Simd128,
     #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-    RelaxedDot,
-    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
     RelaxedShort,
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    RelaxedDot,
+    /// [`Self::RelaxedDot`] that takes weights of 8 bits as signed.
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    RelaxedSigned,
+    /// [`Self::RelaxedDot`] that takes weights of 8 bits as unsigned.
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    RelaxedUnsigned,
     #[cfg(target_arch = "aarch64")]
     Neon,
     #[cfg(target_arch = "aarch64")]
@@ -63,10 +69,9 @@ impl Backend {
             #[wasm_bindgen(js_namespace = performance)]
             fn now() -> f64;
         }
-        match Self::available()[..] {
-            [.., neither, dot, short] => super::matmul::fastest(dot, short, neither, now),
-            _ => unreachable!("relaxed SIMD has two backends: bug"),
-        }
+        let [short, neither] = [Kind::RelaxedShort, Kind::Simd128].map(Self);
+        let dot = Self::available().into_iter().next_back().unwrap_or(neither);
+        super::matmul::fastest(dot, short, neither, now)
     }
 
     /// All that work here, the faster the later, as far as can be known without trying.
@@ -92,7 +97,10 @@ impl Backend {
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         found.push(Kind::Simd128);
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        found.extend([Kind::RelaxedDot, Kind::RelaxedShort]);
+        {
+            found.extend([Kind::RelaxedShort, Kind::RelaxedDot]);
+            found.extend(super::matmul::relaxed_bytes());
+        }
         #[cfg(target_arch = "aarch64")]
         {
             // All processors of this architecture have it.
@@ -120,6 +128,10 @@ impl Backend {
             Kind::Simd128 => "simd128",
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
             Kind::RelaxedDot => "relaxed SIMD, 32-bit sums",
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Kind::RelaxedSigned => "relaxed SIMD, 32-bit sums, signed bytes",
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Kind::RelaxedUnsigned => "relaxed SIMD, 32-bit sums, unsigned bytes",
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
             Kind::RelaxedShort => "relaxed SIMD, 16-bit sums",
             #[cfg(target_arch = "aarch64")]

@@ -9,9 +9,12 @@ use crate::kernel::backend::{Backend, Kind};
 #[cfg_attr(not(target_feature = "relaxed-simd"), allow(unused_variables))]
 pub(super) fn kernel(backend: Backend, form: Form) -> Kind {
     #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-    if backend.kind() == Kind::RelaxedShort && form.bits == 8 {
-        return Kind::Simd128;
-    }
+    return match (backend.kind(), form.bits) {
+        (Kind::RelaxedDot | Kind::RelaxedShort, 8) => Kind::Simd128,
+        (Kind::RelaxedSigned | Kind::RelaxedUnsigned, ..8) => Kind::RelaxedDot,
+        (own, _) => own,
+    };
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
     backend.kind()
 }
 
@@ -31,6 +34,10 @@ pub(super) fn name(kernel: Kind) -> &'static str {
         Kind::Simd128 => "i32x4.dot_i16x8 (simd128)",
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         Kind::RelaxedDot => "i32x4.relaxed_dot_i8x16_i7x16_add",
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        Kind::RelaxedSigned => "i32x4.relaxed_dot_i8x16_i7x16_add of 8 signed bits",
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        Kind::RelaxedUnsigned => "i32x4.relaxed_dot_i8x16_i7x16_add of 8 unsigned bits",
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         Kind::RelaxedShort => "i16x8.relaxed_dot_i8x16_i7x16",
         #[cfg(target_arch = "aarch64")]
@@ -66,6 +73,10 @@ macro_rules! of_kernel {
             Kind::RelaxedShort => with!(super::relaxed::RelaxedShort),
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
             Kind::RelaxedDot => with!(super::relaxed::RelaxedDot),
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Kind::RelaxedSigned => with!(super::relaxed::RelaxedBytes<true>),
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Kind::RelaxedUnsigned => with!(super::relaxed::RelaxedBytes<false>),
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => with!(super::neon::Neon<false>),
             #[cfg(target_arch = "aarch64")]

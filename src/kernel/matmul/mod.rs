@@ -53,7 +53,7 @@ pub use linear::{Linear, multiply_into};
 use pack::Matrix;
 use panel::Scratch;
 #[cfg(target_feature = "relaxed-simd")]
-pub(super) use probe::fastest;
+pub(super) use probe::{fastest, relaxed_bytes};
 use quantize::{Activations, Terms};
 
 /// Rows of the matrix in a panel.

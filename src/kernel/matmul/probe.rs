@@ -11,8 +11,9 @@ use std::hint::black_box;
 use candle_core::quantized::GgmlDType;
 
 use super::linear::{Linear, multiply_on};
+use super::relaxed::{Bytes, bytes};
 use super::{BLOCK, ROWS};
-use crate::kernel::backend::Backend;
+use crate::kernel::backend::{Backend, Kind};
 use crate::kernel::lanes::each;
 
 /// Sums side by side, as in a kernel, so that an instruction's latency does not count.
@@ -125,15 +126,25 @@ fn shorts(vectors: &[v128; SUMS]) -> v128 {
 
 /// Whether a backend multiplies as the reference does: engines may differ in relaxed instructions.
 fn is_right(backend: Backend) -> bool {
-    let block = |i: usize| {
-        let mut block = vec![0x00, 0x3c];
-        block.extend((0..BLOCK / 2).map(|j| (i * 31 + j * 17) as u8));
-        block
-    };
-    let raw: Vec<u8> = (0..ROWS * 4).flat_map(block).collect();
-    let linear = Linear::new_on(Backend::SCALAR, GgmlDType::Q4_0, &raw, ROWS, 4 * BLOCK);
-    let x: Vec<f32> = (0..5 * 4 * BLOCK).map(|i| (i % 101) as f32 - 50.0).collect();
-    multiply_on(backend, [&linear], &x) == multiply_on(Backend::SCALAR, [&linear], &x)
+    [(GgmlDType::Q4_0, BLOCK / 2), (GgmlDType::Q8_0, BLOCK)].into_iter().all(|(dtype, bytes)| {
+        let block = |i: usize| {
+            let mut block = vec![0x00, 0x3c];
+            block.extend((0..bytes).map(|j| (i * 31 + j * 17) as u8));
+            block
+        };
+        let raw: Vec<u8> = (0..ROWS * 4).flat_map(block).collect();
+        let linear = Linear::new_on(Backend::SCALAR, dtype, &raw, ROWS, 4 * BLOCK);
+        let x: Vec<f32> = (0..5 * 4 * BLOCK).map(|i| (i % 101) as f32 - 50.0).collect();
+        multiply_on(backend, [&linear], &x) == multiply_on(Backend::SCALAR, [&linear], &x)
+    })
+}
+
+/// The backend whose dot product multiplies weights of 8 bits at once, if there is one here.
+pub(in crate::kernel) fn relaxed_bytes() -> Option<Kind> {
+    bytes().map(|taken| match taken {
+        Bytes::Signed => Kind::RelaxedSigned,
+        Bytes::Unsigned => Kind::RelaxedUnsigned,
+    })
 }
 
 #[cfg(test)]
@@ -166,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn both_loops_give_the_references_results() {
+    fn all_loops_give_the_references_results() {
         for backend in Backend::available() {
             assert!(is_right(backend), "{backend:?}");
         }

@@ -1,36 +1,67 @@
 //! WebAssembly with relaxed SIMD: dot products of signed bytes and unsigned 7-bit weights.
 //!
-//! Both forms are exact for such weights, on every processor:
+//! Two forms are exact for such weights, on every processor:
 //! * [`RelaxedDot`]: four products added to 32 bits, one instruction with AVX-VNNI and
 //!   with NEON's dotprod, several without.
 //! * [`RelaxedShort`]: two products added to 16 bits, one instruction on all x86-64 since
 //!   SSSE3; as many are added in 16 bits as the weights' width allows.
 //!
-//! Weights of 8 bits are multiplied as two nibbles by the first; the second leaves them
-//! to simd128's kernel, which takes as few instructions.
+//! What comes of weights of 8 bits is left to the engine by the standard: AVX-VNNI's instruction
+//! takes them as unsigned, NEON's as signed, and the instructions without them saturate. Where
+//! they are the one or the other, [`RelaxedBytes`] multiplies 8 bits at once; elsewhere they are
+//! left to simd128's kernel.
 
 #![allow(unsafe_code)]
 // Rows and tokens index several arrays at once.
 #![allow(clippy::needless_range_loop)]
 
 use std::arch::wasm32::*;
+use std::hint::black_box;
 
 use super::panel::{Panel, Run, Scratch};
 use super::simd128::{float_operations, form_tile};
 use super::tile::{Block, Job, Kernel, Sums, each};
-use super::{Line, Matrix};
+use super::{Line, Matrix, STEP};
 
 /// The kernel with sums of 32 bits.
 pub(super) struct RelaxedDot;
+/// The same for weights of 8 bits, where the engine takes them as signed, or as unsigned.
+pub(super) struct RelaxedBytes<const SIGNED: bool>;
 /// The kernel with sums of 16 bits.
 pub(super) struct RelaxedShort;
 
-/// Which bits of the weights are multiplied.
-#[derive(Clone, Copy)]
-enum Bits {
-    All,
-    Low,
-    High,
+/// How the engine's dot product takes weights of 8 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bytes {
+    Signed,
+    Unsigned,
+}
+
+/// Finds out how weights of 8 bits are taken; nothing if neither as signed nor as unsigned. The
+/// standard leaves that to the engine, but demands the same of all modules at all times.
+pub(super) fn bytes() -> Option<Bytes> {
+    let is = |taken: fn(u8) -> i32| {
+        // Sums of two products beyond 16 bits, of either sign, where saturation would show.
+        [127, -127].into_iter().all(|x: i8| {
+            [127, 128, 129, 200, 255].into_iter().all(|weight: u8| {
+                let (x, weight) = (black_box(x), black_box(weight));
+                let sums = i32x4_relaxed_dot_i8x16_i7x16_add(
+                    i8x16_splat(x),
+                    u8x16_splat(weight),
+                    i32x4_splat(7),
+                );
+                let sum = 7 + STEP as i32 * i32::from(x) * taken(weight);
+                i32x4_all_true(i32x4_eq(sums, i32x4_splat(sum)))
+            })
+        })
+    };
+    if is(|weight| i32::from(weight as i8)) {
+        Some(Bytes::Signed)
+    } else if is(i32::from) {
+        Some(Bytes::Unsigned)
+    } else {
+        None
+    }
 }
 
 /// The weights of one step.
@@ -38,35 +69,27 @@ enum Bits {
 /// # Safety
 /// `weights` is good for the line, `row + 4 R` rows at most.
 #[inline(always)]
-unsafe fn vectors<const R: usize>(weights: *const Line, row: usize, bits: Bits) -> [v128; R] {
-    each(|r| {
-        // SAFETY: the caller's promise.
-        let vector = unsafe { v128_load(weights.cast::<i32>().add(row).add(r * 4).cast()) };
-        match bits {
-            Bits::All => vector,
-            Bits::Low => v128_and(vector, u8x16_splat(15)),
-            Bits::High => u8x16_shr(vector, 4),
-        }
-    })
+unsafe fn vectors<const R: usize>(weights: *const Line, row: usize) -> [v128; R] {
+    // SAFETY: the caller's promise.
+    each(|r| unsafe { v128_load(weights.cast::<i32>().add(row).add(r * 4).cast()) })
 }
 
-/// Adds the products of some steps to sums of 32 bits.
+/// Sums over some steps, added in 32 bits.
 ///
 /// # Safety
 /// As [`Kernel::dots`].
 #[inline(always)]
-unsafe fn add_dots<const R: usize, const N: usize>(
-    sums: &mut [[v128; N]; R],
+unsafe fn long<const R: usize, const N: usize>(
     weights: *const Line,
     row: usize,
     x: *const u32,
     steps: usize,
-    bits: Bits,
-) {
+) -> [[v128; N]; R] {
     // SAFETY: the caller's promise.
     unsafe {
+        let mut sums = [[i32x4_splat(0); N]; R];
         for s in 0..steps {
-            let vectors: [v128; R] = vectors(weights.add(s), row, bits);
+            let vectors: [v128; R] = vectors(weights.add(s), row);
             for n in 0..N {
                 let x = v128_load32_splat(x.add(s).add(n * 8));
                 for r in 0..R {
@@ -74,6 +97,7 @@ unsafe fn add_dots<const R: usize, const N: usize>(
                 }
             }
         }
+        sums
     }
 }
 
@@ -92,7 +116,7 @@ unsafe fn short<const R: usize, const N: usize>(
     unsafe {
         let mut sums = [[i16x8_splat(0); N]; R];
         for s in steps {
-            let vectors: [v128; R] = vectors(weights.add(s), row, Bits::All);
+            let vectors: [v128; R] = vectors(weights.add(s), row);
             for n in 0..N {
                 let x = v128_load32_splat(x.add(s).add(n * 8));
                 for r in 0..R {
@@ -118,7 +142,7 @@ unsafe fn add_pair<const R: usize, const N: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let weights: [[v128; R]; 2] = each(|s| vectors(weights.add(s), row, Bits::All));
+        let weights: [[v128; R]; 2] = each(|s| vectors(weights.add(s), row));
         for n in 0..N {
             let x: [v128; 2] = each(|s| v128_load32_splat(x.add(s).add(n * 8)));
             for r in 0..R {
@@ -158,14 +182,18 @@ unsafe fn with_starts<const R: usize, const N: usize>(
 }
 
 macro_rules! kernel {
-    ($name:ident, $r:literal, $tokens:expr, [$($n:literal)*], $dots:item) => {
+    (
+        [$($generic:tt)*] $name:ty, signed: $signed:expr, $tile:ident,
+        $r:literal, $tokens:expr, [$($n:literal)*], $dots:item
+    ) => {
         // SAFETY of all methods: pointers are good for the vectors that the trait's
         // documentation says.
-        impl Kernel for $name {
+        impl<$($generic)*> Kernel for $name {
             type Int = v128;
             type Float = v128;
             const LANES: usize = 4;
             const TOKENS: [usize; 2] = $tokens;
+            const SIGNED: bool = $signed;
             const IN_MEMORY: bool = true;
 
             #[inline(always)]
@@ -183,7 +211,7 @@ macro_rules! kernel {
 
             unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
                 match sums.len() {
-                    $($n => tile::<Self, $r, $n>(matrix, job, sums),)*
+                    $($n => $tile::<Self, $r, $n>(matrix, job, sums),)*
                     other => unreachable!("a tile of {other} tokens: bug"),
                 }
             }
@@ -192,7 +220,7 @@ macro_rules! kernel {
 }
 
 kernel!(
-    RelaxedDot, 2, [4, 4], [1 2 3 4],
+    [] RelaxedDot, signed: false, tile, 2, [4, 4], [1 2 3 4],
     unsafe fn dots<const BITS: usize, const STEPS: usize, const R: usize, const N: usize>(
         weights: *const Line,
         row: usize,
@@ -203,22 +231,31 @@ kernel!(
     ) -> [[v128; N]; R] {
         // SAFETY: the caller's promise.
         unsafe {
-            let x = x.quants.cast::<u32>().add(step);
-            let mut sums = [[i32x4_splat(0); N]; R];
-            if BITS == 8 {
-                // 16 · high + low, in the same registers.
-                add_dots(&mut sums, weights, row, x, steps, Bits::High);
-                sums = each(|r| each(|n| i32x4_shl(sums[r][n], 4)));
-                add_dots(&mut sums, weights, row, x, steps, Bits::Low);
-            } else {
-                add_dots(&mut sums, weights, row, x, steps, Bits::All);
-            }
+            let sums = long(weights, row, x.quants.cast::<u32>().add(step), steps);
             with_starts(sums, starts, stride)
         }
     }
 );
 kernel!(
-    RelaxedShort, 2, [4, 4], [1 2 3 4],
+    [const SIGNED: bool] RelaxedBytes<SIGNED>, signed: SIGNED, tile_of_bytes, 2, [4, 4], [1 2 3 4],
+    unsafe fn dots<const BITS: usize, const STEPS: usize, const R: usize, const N: usize>(
+        weights: *const Line,
+        row: usize,
+        x: Block,
+        (step, steps): (usize, usize),
+        starts: *const i32,
+        stride: usize,
+    ) -> [[v128; N]; R] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let sums = long(weights, row, x.quants.cast::<u32>().add(step), steps);
+            // Of signed weights the offset is taken off already.
+            if SIGNED { sums } else { with_starts(sums, starts, stride) }
+        }
+    }
+);
+kernel!(
+    [] RelaxedShort, signed: false, tile, 2, [4, 4], [1 2 3 4],
     unsafe fn dots<const BITS: usize, const STEPS: usize, const R: usize, const N: usize>(
         weights: *const Line,
         row: usize,
@@ -231,7 +268,6 @@ kernel!(
         unsafe {
             let x = x.quants.cast::<u32>().add(step);
             let sums = match BITS {
-                8 => unreachable!("8 bits do not fit: bug"),
                 // 2 · 63 · 127 fits twice into 16 bits, 2 · 31 · 127 four times, 2 · 15 · 127 eight.
                 6 => {
                     let mut sums = [[i32x4_splat(0); N]; R];
@@ -265,6 +301,15 @@ fn tile<K: Kernel, const R: usize, const N: usize>(
         (5, false) => form_tile::<K, 5, false, false, R, N>(job, sums),
         (5, true) => form_tile::<K, 5, false, true, R, N>(job, sums),
         (6, _) => form_tile::<K, 6, true, false, 1, N>(job, sums),
-        _ => form_tile::<K, 8, false, false, R, N>(job, sums),
+        (bits, _) => unreachable!("weights of {bits} bits in 7: bug"),
     }
+}
+
+/// A tile of N tokens and weights of 8 bits.
+fn tile_of_bytes<K: Kernel, const R: usize, const N: usize>(
+    _: &Matrix,
+    job: &Job<'_>,
+    sums: &mut Sums,
+) {
+    form_tile::<K, 8, false, false, R, N>(job, sums);
 }
