@@ -18,6 +18,34 @@ use crate::gguf::{Metadata, TensorPlan, Writer, are_finite, type_name};
 use crate::model::Config;
 use crate::{Error, Result};
 
+/// What to store matrices as; vectors and the head's two rows are always F32.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Types {
+    /// How matrices are stored.
+    #[arg(long = "type", value_enum)]
+    pub file_type: FileType,
+    /// How token vectors are stored, where not as the other matrices.
+    #[arg(long, value_name = "TYPE", value_enum, hide_possible_values = true)]
+    pub token_embedding_type: Option<FileType>,
+}
+
+impl From<FileType> for Types {
+    fn from(file_type: FileType) -> Self {
+        Self { file_type, token_embedding_type: None }
+    }
+}
+
+impl Types {
+    /// The type that `name` is decided by.
+    fn of(self, name: &str) -> FileType {
+        if name == EMBEDDING {
+            self.token_embedding_type.unwrap_or(self.file_type)
+        } else {
+            self.file_type
+        }
+    }
+}
+
 /// What was written.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -60,7 +88,7 @@ impl std::fmt::Display for Fallback {
 /// [`Error::InvalidModel`] and [`Error::UnsupportedModel`] for what is not a
 /// whole dense Qwen3 model, [`Error::InvalidValue`] if `out` is read from,
 /// [`Error::Io`] if reading or writing fails.
-pub fn run(from: &Path, file_type: FileType, out: &Path, progress: Progress) -> Result<Report> {
+pub fn run(from: &Path, types: impl Into<Types>, out: &Path, progress: Progress) -> Result<Report> {
     let mut source = Source::open(from)?;
     let is_out = |path: &PathBuf| match (path.canonicalize(), out.canonicalize()) {
         (Ok(path), Ok(out)) => path == out,
@@ -70,19 +98,19 @@ pub fn run(from: &Path, file_type: FileType, out: &Path, progress: Progress) -> 
         return Err(Error::value("out", "is a file that the model is read from"));
     }
     let (file, sink) = PartialFile::create(out)?;
-    let report = convert(&mut source, file_type, sink, progress)?;
+    let report = convert(&mut source, types.into(), sink, progress)?;
     file.commit()?;
     Ok(report)
 }
 
 fn convert<W: Write>(
     source: &mut Source,
-    file_type: FileType,
+    types: Types,
     sink: W,
     progress: Progress,
 ) -> Result<Report> {
-    let (plans, mut report) = plan(source, file_type)?;
-    let metadata = source.metadata(file_type);
+    let (plans, mut report) = plan(source, types)?;
+    let metadata = source.metadata(types.file_type);
     // As for loading, so that no file is written that would not load.
     Config::from_gguf(&Metadata(metadata.iter().cloned().collect()))?;
     let mut writer = Writer::new(sink, &metadata, &plans)?;
@@ -104,7 +132,7 @@ fn convert<W: Write>(
 
 /// The tensors to write: the head first, then all others but `output.weight`,
 /// which the head stands for.
-fn plan(source: &Source, file_type: FileType) -> Result<(Vec<TensorPlan>, Report)> {
+fn plan(source: &Source, types: Types) -> Result<(Vec<TensorPlan>, Report)> {
     let architecture = source.architecture;
     let dims = vec![2, architecture.hidden];
     let mut plans = vec![TensorPlan { name: CLS.into(), dims, dtype: GgmlDType::F32 }];
@@ -114,7 +142,7 @@ fn plan(source: &Source, file_type: FileType) -> Result<(Vec<TensorPlan>, Report
             continue;
         }
         let (layers, tied) = (architecture.layers, architecture.tied);
-        let wanted = file_type.wanted(&weight.name, &weight.dims, layers, tied);
+        let wanted = types.of(&weight.name).wanted(&weight.name, &weight.dims, layers, tied);
         let mut plan = TensorPlan { name: weight.name, dims: weight.dims, dtype: wanted };
         plan.dtype = fallback(wanted, plan.columns());
         if plan.dtype != wanted {
@@ -193,9 +221,8 @@ pub struct QuantizeArgs {
     /// Checkpoint folder (config.json, tokenizer.json, model*.safetensors) or GGUF file.
     #[arg(long, value_name = "DIR_OR_GGUF")]
     from: PathBuf,
-    /// How matrices are stored.
-    #[arg(long = "type", value_enum)]
-    file_type: FileType,
+    #[command(flatten)]
+    types: Types,
     /// The file to write.
     out: PathBuf,
 }
@@ -205,7 +232,7 @@ impl QuantizeArgs {
     /// error what its user should know.
     pub fn run(self) -> anyhow::Result<()> {
         let mut bar = super::progress::bar("quantizing");
-        let report = run(&self.from, self.file_type, &self.out, &mut bar)?;
+        let report = run(&self.from, self.types, &self.out, &mut bar)?;
         for fallback in &report.fallbacks {
             tell(&fallback.to_string());
         }

@@ -21,8 +21,12 @@ fn reader(bytes: &[u8]) -> Reader<Cursor<Vec<u8>>> {
     Reader::new(Cursor::new(bytes.to_vec())).unwrap()
 }
 
-fn run(from: &Path, file_type: FileType, out: &Path) -> Result<quantize::Report, String> {
-    quantize::run(from, file_type, out, &mut |_, _| {}).map_err(|error| error.to_string())
+fn run(
+    from: &Path,
+    types: impl Into<quantize::Types>,
+    out: &Path,
+) -> Result<quantize::Report, String> {
+    quantize::run(from, types, out, &mut |_, _| {}).map_err(|error| error.to_string())
 }
 
 /// The official name of a tensor.
@@ -206,6 +210,27 @@ fn gguf_files_become_files_of_every_type() {
         assert!(fs::read(&again).unwrap() == found, "{file_type:?}");
     }
     assert!(run(&out, FileType::Q4_0, &folder.path().join("third.gguf")).unwrap().requantized > 0);
+}
+
+#[test]
+fn token_vectors_may_have_a_type_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let [from, out] = ["from.gguf", "out.gguf"].map(|name| folder.path().join(name));
+    let mut model = small(FileType::F32, 256);
+    model.architecture.heads = 8;
+    fs::write(&from, file(&model)).unwrap();
+    let written = |token_embedding_type| {
+        run(&from, quantize::Types { file_type: FileType::Q8_0, token_embedding_type }, &out)
+            .unwrap();
+        reader(&fs::read(&out).unwrap())
+    };
+    let (plain, mixed) = (written(None), written(Some(FileType::Q6K)));
+    for (name, info) in &plain.tensors {
+        let vectors = name == "token_embd.weight";
+        let expected = if vectors { GgmlDType::Q6K } else { info.dtype };
+        assert_eq!(mixed.tensors[name].dtype, expected, "{name}");
+    }
+    assert_eq!(plain.tensors["token_embd.weight"].dtype, GgmlDType::Q8_0);
 }
 
 #[test]
