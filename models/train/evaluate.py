@@ -3,8 +3,8 @@
     python models/train/evaluate.py --set xquad --top 15              # the trained checkpoint
     python models/train/evaluate.py --set everyday --state calibrated.pt
 
-The sets are those in target/train/heldout; `everyday` and `everyday-hard`, whose queries have four passages each, in
-tests/fixtures; `dev` is the training articles of XQuAD, the one to make choices with.
+The sets are those in target/train/heldout; `everyday`, `everyday-hard` and `everyday-third`, whose queries have four
+passages each, in tests/fixtures; `dev` is the training articles of XQuAD, the one to make choices with.
 `qwen3-rerank eval` measures the GGUF on the same folders.
 """
 
