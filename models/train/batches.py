@@ -31,8 +31,12 @@ class Prompts:
     def document(self, text: str) -> list[int]:
         return self.encode(f" {text}")
 
-    def batch(self, queries: list, documents: list[list], groups: int = 9) -> tuple[Batch, np.ndarray]:
-        """A batch of queries and each one's documents, as ids; and for every score its (query, document) row."""
+    def batch(
+        self, queries: list, documents: list[list], groups: int = 12, ending: int | None = None
+    ) -> tuple[Batch, np.ndarray]:
+        """A batch of queries and each one's documents, as ids; and for every score its (query, document) row. Behind
+        the documents stand only the last `ending` tokens of the prompt, where that is given."""
+        suffix = self.suffix if ending is None else self.suffix[-ending:]
         lengths = torch.tensor([len(query) for query in queries])
         asked = torch.zeros(len(queries), int(lengths.max()), dtype=torch.long)
         for row, query in enumerate(queries):
@@ -46,12 +50,12 @@ class Prompts:
             if len(part) == 0:
                 continue
             members = [flat[index] for index in part]
-            length = torch.tensor([min(n, self.longest) + len(self.suffix) for _, _, n in members])
+            length = torch.tensor([min(n, self.longest) + len(suffix) for _, _, n in members])
             ids = torch.zeros(len(members), int(length.max()), dtype=torch.long)
             for line, (row, place, _) in enumerate(members):
                 own = np.asarray(documents[row][place][: self.longest], np.int64)
                 ids[line, : len(own)] = torch.from_numpy(own)
-                ids[line, len(own) : len(own) + len(self.suffix)] = torch.tensor(self.suffix)
+                ids[line, len(own) : len(own) + len(suffix)] = torch.tensor(suffix)
             made.append(Group(ids, torch.tensor([row for row, _, _ in members]), length))
             order += [(row, place) for row, place, _ in members]
         return Batch(self.prefix, asked, lengths, made), np.array(order)

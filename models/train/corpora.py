@@ -11,9 +11,11 @@ import pathlib
 import re
 import subprocess
 import tarfile
+import zipfile
 import zlib
 from dataclasses import dataclass, field
 from functools import cache
+from xml.etree import ElementTree
 
 import sources
 
@@ -73,7 +75,7 @@ def chunks(name: str, text: str, longest: int = 150) -> list[str]:
 
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures"
-LISTS = ["everyday", "everyday-hard"]
+LISTS = ["everyday", "everyday-hard", "everyday-third"]
 
 
 def everyday(name: str) -> list[dict]:
@@ -144,18 +146,56 @@ def trivia():
                 yield Query(question, [], answer if len(answer) > 3 and answer not in ("True", "False") else None)
 
 
+WORDS = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+
+
+def documents(raw: bytes):
+    """The paragraphs of a DOCX file: (text, whether it has a bold run)."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as files:
+        body = ElementTree.fromstring(files.read("word/document.xml"))
+    for paragraph in body.iter(f"{WORDS}p"):
+        parts = (
+            piece.text or "" if piece.tag == f"{WORDS}t" else " " for piece in paragraph.iter() if piece.tag in RUN
+        )
+        yield squeeze("".join(parts)), next(paragraph.iter(f"{WORDS}b"), None) is not None
+
+
+RUN = {f"{WORDS}{name}" for name in ("t", "br", "tab")}
+
+
 def dolly():
-    """Dolly's open questions, and the answers people wrote, each a passage."""
-    file = "chinkara-open_qa.jsonl"
-    lines = sources.git_files("prp-e/chinkara-openqa-dataset", file)[file].decode().splitlines()
-    for number, line in enumerate(lines):
-        question, mark, answer = json.loads(line)["text"].removeprefix("### Human: ").partition(" ### Assistant: ")
-        question, answer = squeeze(question), squeeze(answer)
-        if not mark or not 3 <= len(question.split()) <= 30 or len(answer.split()) < 5:
+    """Dolly's instructions, what people wrote in answer, and the parts of Wikipedia that some of them ask about, of
+    which the one that shares most words with the answer is taken to hold it."""
+    files = sources.git_files("spyysalo/databricks-dolly-translation", "dolly-doc-in")
+    rows, part_of = [], ""
+    for _, raw in sorted(files.items()):
+        for text, heading in documents(raw):
+            if heading:  # "Document 17", then "Instruction", "Context", "Response"
+                part_of = text
+                if text.startswith("Document "):
+                    rows.append({})
+            elif text:
+                rows[-1][part_of] = text
+    for number, row in enumerate(rows):
+        question, answer = row.get("Instruction", ""), row.get("Response", "")
+        if not 3 <= len(question.split()) <= 30 or not answer:
             continue
-        where = f"dolly/{number}"
-        yield Passage(where, " ".join(answer.split()[:150]))
-        yield Query(question, [where])
+        found = []
+        context = re.sub(r"\[[\d, ]+\]", "", row.get("Context", ""))
+        pieces = [piece for piece in chunks(f"dolly/{number}", context) if len(piece.split()) >= 12]
+        for place, piece in enumerate(pieces):
+            found.append(Passage(f"dolly/{number}/{place}", piece))
+        yield from found
+        positives = []
+        if found:
+            told = set(re.findall(r"\w+", answer.lower()))
+            shared = [len(told & set(re.findall(r"\w+", piece.lower()))) for piece in pieces]
+            positives.append(found[shared.index(max(shared))].id)
+        elif len(answer.split()) >= 5:
+            yield Passage(f"dolly/{number}", " ".join(answer.split()[:150]))
+            positives.append(f"dolly/{number}")
+        if positives:
+            yield Query(question, positives)
 
 
 # Reference works ------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from torch import nn
 CONFIG = {
     "hidden_size": 256,
     "intermediate_size": 512,
-    "num_hidden_layers": 5,
+    "num_hidden_layers": 7,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "head_dim": 128,
@@ -84,14 +84,26 @@ class Layer(nn.Module):
 
     def forward(self, x, cos, sin, attend, rows=slice(None)):
         """`rows` are the tokens whose output is wanted, and whose attention `attend` computes."""
+        k, v, y = self.told(x, cos, sin)
+        q = self.asked(y[rows], cos[rows], sin[rows])
+        return self.after(x[rows], attend(q, k, v))
+
+    def told(self, x, cos, sin):
+        """Keys and values, (tokens, heads, d) each, and the normed input."""
         at, n = self.self_attn, x.shape[0]
         y = self.input_layernorm(x)
-        k = rotate(at["k_norm"](at["k_proj"](y).view(n, self.kv, self.d)), cos, sin)
         v = at["v_proj"](y).view(n, self.kv, self.d)
-        x, y = x[rows], y[rows]
-        n = x.shape[0]
-        q = rotate(at["q_norm"](at["q_proj"](y).view(n, self.heads, self.d)), cos[rows], sin[rows])
-        x = x + at["o_proj"](attend(q.to(v.dtype), k.to(v.dtype), v).reshape(n, -1))
+        k = rotate(at["k_norm"](at["k_proj"](y).view(n, self.kv, self.d)), cos, sin)
+        return k.to(v.dtype), v, y
+
+    def asked(self, y, cos, sin):
+        """Queries, (tokens, heads, d)."""
+        q = self.self_attn["q_proj"](y)
+        return rotate(self.self_attn["q_norm"](q.view(len(y), self.heads, self.d)), cos, sin).to(q.dtype)
+
+    def after(self, x, found):
+        """The layer's output, of its input and of what attention found."""
+        x = x + self.self_attn["o_proj"](found.reshape(x.shape[0], -1))
         y = self.post_attention_layernorm(x)
         return x + self.mlp["down_proj"](F.silu(self.mlp["gate_proj"](y)) * self.mlp["up_proj"](y))
 
@@ -108,6 +120,15 @@ class Reranker(nn.Module):
         # lm_head's two rows, no and yes; all others are zero and are not trained.
         self.answers = nn.Parameter(torch.zeros(2, config["hidden_size"]))
 
+    def compile_parts(self):
+        """Makes what stands between products of matrices one kernel each: a step takes a quarter less time."""
+        torch._dynamo.config.recompile_limit = 64  # one for each kind of shape
+        for name in ("told", "asked", "after"):
+            part = torch.compile(getattr(Layer, name), dynamic=True)
+            for layer in self.layers:
+                setattr(layer, name, partial(part, layer))
+        Layout.weigh = torch.compile(Layout.weigh, dynamic=True)
+
     def forward(self, batch: Batch) -> list[torch.Tensor]:
         """The log-odds of each group's documents, (n,) f32 each."""
         return [vectors @ (self.answers[1] - self.answers[0]) for vectors in self.vectors(batch)]
@@ -117,17 +138,33 @@ class Reranker(nn.Module):
         return self.states(batch)[0]
 
     def states(self, batch: Batch) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """What the head reads; and what the token `<Document` of each query, and each group's last tokens, hold before
-        the last layer: the means that it compares. (n, hidden) f32 each."""
+        """What the head reads, (n, hidden) f32 for each group, and `means`."""
         layout = Layout(batch, self.config)
-        x = self.embed_tokens(layout.ids)
-        for layer in self.layers[:-1]:
-            x = layer(x, layout.cos, layout.sin, layout.attend)
-        counts = [len(group.ids) for group in batch.groups]
-        means = [x[layout.asked].float(), *x[layout.ends].float().split(counts)]
+        *most, last = self.layers
+        x = self.through(most, layout)
+        means = self.split(x[layout.gathering].float(), layout)
         # The head reads the last tokens alone.
-        x = self.layers[-1](x, layout.cos, layout.sin, layout.attend_ends, layout.ends)
-        return [self.norm(tokens.float()) for tokens in x.split(counts)], means
+        x = last(x, layout.cos, layout.sin, layout.attend_ends, layout.ends)
+        return [self.norm(tokens) for tokens in x.float().split(layout.counts)], means
+
+    def means(self, batch: Batch) -> list[torch.Tensor]:
+        """What the token `<Document` of each query, and each group's last tokens, hold before the last layer: the means
+        that it compares. (n, hidden) f32 each."""
+        layout = Layout(batch, self.config)
+        *most, gather, _ = self.layers
+        x = self.through(most, layout)
+        x = gather(x, layout.cos, layout.sin, layout.attend_gathering, layout.gathering)
+        return self.split(x.float(), layout)
+
+    def through(self, layers: list[Layer], layout: "Layout") -> torch.Tensor:
+        x = self.embed_tokens(layout.ids)
+        for layer in layers:
+            x = layer(x, layout.cos, layout.sin, layout.attend)
+        return x
+
+    @staticmethod
+    def split(x: torch.Tensor, layout: "Layout") -> list[torch.Tensor]:
+        return list(x.split([layout.count, *layout.counts]))
 
 
 class Layout:
@@ -164,10 +201,11 @@ class Layout:
         self.masks = [torch.zeros(mask.shape).masked_fill(~mask, -30_000.0) for mask in self.masks]
 
         starts = [sum(self.sizes[:index]) for index in range(len(self.sizes))]
-        # The tokens `<Document`, and each document's last.
-        self.asked = starts[1] + torch.arange(count) * q + batch.lengths - 2
+        self.counts = [len(group.ids) for group in batch.groups]
+        # Each document's last token, and before them the tokens `<Document`.
         places = zip(starts[2:], batch.groups, strict=True)
         self.ends = torch.cat([start + torch.arange(len(g.ids)) * g.ids.shape[1] + g.length - 1 for start, g in places])
+        self.gathering = torch.cat([starts[1] + torch.arange(count) * q + batch.lengths - 2, self.ends])
 
     def attend(self, q, k, v):
         """Attention of every part over what stands before it. (tokens, heads, d) each."""
@@ -176,13 +214,24 @@ class Layout:
 
     def attend_ends(self, q, k, v):
         """The same of the documents' last tokens alone: q is (documents, heads, d)."""
-        own = q.split([len(group.ids) for group in self.batch.groups])
-        last = [
-            mask[torch.arange(len(group.ids)), :, group.length - 1][:, :, None]
-            for mask, group in zip(self.masks[2:], self.batch.groups, strict=True)
-        ]
-        parts = zip(own, list(self.seen(k, v))[2:], last, strict=True)
-        return torch.cat([self.weigh(own, *seen, mask) for own, seen, mask in parts])
+        seen = list(self.seen(k, v))[2:]
+        return torch.cat([self.weigh(*part) for part in self.parts(q, seen, self.masks[2:], self.lasts()[1:])])
+
+    def attend_gathering(self, q, k, v):
+        """The same of the tokens `<Document` and the documents' last: q is (queries + documents, heads, d)."""
+        seen = list(self.seen(k, v))[1:]
+        return torch.cat([self.weigh(*part) for part in self.parts(q, seen, self.masks[1:], self.lasts())])
+
+    def lasts(self) -> list[torch.Tensor]:
+        """Which of its tokens each row of a part asks with alone."""
+        return [self.batch.lengths - 2, *[group.length - 1 for group in self.batch.groups]]
+
+    @staticmethod
+    def parts(q, seen: list, masks: list, lasts: list):
+        """What `weigh` takes, of parts with one query to each row."""
+        own = q.split([len(last) for last in lasts])
+        for part, (k, v), mask, last in zip(own, seen, masks, lasts, strict=True):
+            yield part, k, v, mask[torch.arange(len(last)), :, last][:, :, None]
 
     def seen(self, k, v):
         """Keys and values that each part sees: (n, tokens, heads, d) each."""

@@ -3,6 +3,7 @@
     python models/train/resume.py models/qwen3-rerank-nano-q8_0.gguf
 
 --context sets the attention of layer 2 anew, as start.py does: in files from before it did, that layer looks at nothing.
+A file with fewer layers than model.py's gets others behind its second, which at first change nothing.
 Needs the files of data.py and teacher.py. Writes tokenizer.json as the GGUF has it, ids.npz, start.pt (the GGUF's weights,
 dequantised) and vectors.npz (mean and axes alone): MiniLM's vectors, centred and turned so that they point where the sums
 of the trained token vectors do.
@@ -21,7 +22,7 @@ from gguf.quants import dequantize
 from tokenizers import Tokenizer
 
 from batches import Prompts
-from model import Reranker
+from model import CONFIG, Reranker
 from prompt import QUERY_END
 from sources import WORK
 from start import WEIGHT, compile_context
@@ -57,13 +58,15 @@ def tokenizer_of(reader: GGUFReader) -> dict:
 
 
 def state_of(reader: GGUFReader) -> dict[str, torch.Tensor]:
-    """The weights under the names of `Reranker`."""
+    """The weights under the names of `Reranker`, those of the last layers at its end."""
     state = {}
+    more = CONFIG["num_hidden_layers"] - reader.fields["qwen3.block_count"].contents()
     for tensor in reader.tensors:
         values = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
         if tensor.name.startswith("blk."):
             _, layer, name, kind = tensor.name.split(".")
-            state[f"layers.{layer}.{LAYER[name]}.{kind}"] = values
+            place = int(layer) + more if int(layer) > 1 else int(layer)
+            state[f"layers.{place}.{LAYER[name]}.{kind}"] = values
         elif tensor.name == "cls.output.weight":
             labels = reader.fields["qwen3.classifier.output_labels"].contents()
             state["answers"] = values[[labels.index("no"), labels.index("yes")]]
@@ -108,7 +111,12 @@ def main():
     store_ids(Tokenizer.from_str(json.dumps(own)), TEXTS)
     torch.manual_seed(0)
     model = Reranker()
-    model.load_state_dict(state_of(reader))
+    known = state_of(reader)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name not in known and ("o_proj" in name or "down_proj" in name):
+                weight.zero_()
+    model.load_state_dict({**model.state_dict(), **known})
     if options.context:
         set_context(model)
     torch.save(model.state_dict(), WORK / "start.pt")

@@ -42,8 +42,8 @@ GIT = {
     "factbook/factbook.json": ("8662a8b17a784841ab4528631b04090eb2f183eb", "public domain (CC0)"),
     "tldr-pages/tldr": ("08e345f42639f67d99282813247ac670dc6e87cb", BY),
     "ronaldl29/public-domain-recipes": ("61b488ee25afd3abacc7aec408752f3987a9f8b3", "public domain (Unlicense)"),
-    # The open questions of Databricks' Dolly 15k, with their answers.
-    "prp-e/chinkara-openqa-dataset": ("6720f527aa8da8318e57f3667ffbba23a8a196bb", "CC BY-SA 3.0"),
+    # Databricks' Dolly 15k (people's instructions and answers, with parts of Wikipedia): its English documents.
+    "spyysalo/databricks-dolly-translation": ("2ee771db87ba66de909ee0506a18d9e6ffb720e9", "CC BY-SA 3.0"),
     # A copy of CMU's Question/Answer Dataset 1.2 (questions about Wikipedia articles, and the articles).
     "karandeep-johar/NLP-project": ("2048e2fbe841d15de2931c8f2624c2ac131d68d4", "GFDL (S08, S09), CC BY-SA 3.0 (S10)"),
 }

@@ -7,12 +7,13 @@ for the prompt's markers, and what the layers work out:
     layer 1  which part of the prompt a token stands in (attends to the markers `Query` and `Document`)
     layer 2  each token looks at the two or so before it, and at the weightier of the last four: what they say is added
              to what it says, a little, so that the capital of a country is not only a capital and a country
-    layer 3  each document token attends to the query tokens that it resembles, or to a sink if none does:
+    layers 3 and 4  nothing yet: they learn what words say together
+    layer 5  each document token attends to the query tokens that it resembles, or to a sink if none does:
              the IDF of what it matched
-    layer 4  each document token attends to its like before it: how many, so that repeats count less (BM25's
+    layer 6  each document token attends to its like before it: how many, so that repeats count less (BM25's
              saturation), by a gate in the feed-forward part. The token `<Document` gathers the weighted mean of the
              query's token vectors, the last token that of the document's
-    layer 5  the last token adds up what was matched, over the document's length (BM25's length normalisation), and
+    layer 7  the last token adds up what was matched, over the document's length (BM25's length normalisation), and
              compares the two means: two sigmoids of their likeness
 
 Everything else is small noise, and training moves all of it.
@@ -103,7 +104,7 @@ def compile_start(model: Reranker, table: torch.Tensor):
                 weight.normal_(0, 0.004 if last else 0.05)
                 if last:  # noise stays out of the dimensions with a meaning
                     weight[SEMANTIC:].zero_()
-    segment, context, match, count, collect = model.layers
+    segment, context, *_, match, count, collect = model.layers
     model.answers.zero_()
     compile_segments(segment)
     compile_context(context)
@@ -162,7 +163,7 @@ def compile_pair(layer, pair: int, segment: int, thresholds: tuple[float, float]
 
 
 def compile_match(layer):
-    """Layer 3: the IDF of what a token matches."""
+    """Layer 5: the IDF of what a token matches."""
     gain(layer, 80)
     for pair in range(2):
         compile_pair(layer, pair, IN_QUERY, MATCH_THRESHOLDS)
@@ -172,7 +173,7 @@ def compile_match(layer):
 
 
 def compile_count(layer):
-    """Layer 4: matches, each the less the more of its like came before it."""
+    """Layer 6: matches, each the less the more of its like came before it."""
     gain(layer, 50)
     mlp = layer.mlp
     for pair in range(2):
@@ -183,13 +184,13 @@ def compile_count(layer):
             mlp["gate_proj"].weight[unit].zero_()
             mlp["up_proj"].weight[unit].zero_()
             mlp["gate_proj"].weight[unit, CONSTANT], mlp["gate_proj"].weight[unit, SEEN + pair] = 1.68, -2
-            mlp["gate_proj"].weight[unit, FIRST] = -5  # the sinks of layer 5 hold nothing
+            mlp["gate_proj"].weight[unit, FIRST] = -5  # the sinks of layer 7 hold nothing
             mlp["up_proj"].weight[unit, MATCHED + unit] = 1
             mlp["down_proj"].weight[FOUND + unit, unit] = 0.3
 
 
 def compile_gather(layer):
-    """Layer 4's other two heads: half of the query's mean each to `<Document`, half of the document's to the end."""
+    """Layer 6's other two heads: half of the query's mean each to `<Document`, half of the document's to the end."""
     size = layer.self_attn["q_norm"].weight.numel()
     start = 0
     for pair in range(2):
@@ -206,7 +207,7 @@ def compile_gather(layer):
 
 
 def compile_collect(layer, answers):
-    """Layer 5: the mean of what was found, over the document and a sink."""
+    """Layer 7: the mean of what was found, over the document and a sink."""
     gain(layer, 45)
     q, k, v = (rows(layer, name, 0) for name in ["q_proj", "k_proj", "v_proj"])
     q[FLAG, CONSTANT] = 1
@@ -219,7 +220,7 @@ def compile_collect(layer, answers):
 
 
 def compile_likeness(layer, answers):
-    """Layer 5's other heads: the last token's mean against that of `<Document`, in the strongest directions."""
+    """Layer 7's other heads: the last token's mean against that of `<Document`, in the strongest directions."""
     strongest = torch.eye(SEMANTIC)[[*range(VIEW // 2), *range(VIEW, VIEW + VIEW // 2)]]
     k, v = rows(layer, "k_proj", 1), rows(layer, "v_proj", 1)
     k[CONTENT, :SEMANTIC], k[FLAG, DOCUMENT], k[SINK, FIRST] = strongest, 1.5, 3

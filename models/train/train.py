@@ -36,6 +36,7 @@ import torch.nn.functional as F
 import evaluate
 from batches import Prompts
 from model import CONFIG, Batch, Reranker
+from pairs import Pairs, Words
 from sources import WORK
 from start import IDF, idf
 from teacher import Bm25, read
@@ -43,23 +44,25 @@ from vectors import SEMANTIC
 from vocabulary import LONGEST
 
 QUERIES, CANDIDATES = 16, 10
-PHRASES = 128  # half of them WordNet's, half sequences of words from the passages
+# Texts for the means alone, in each step: so many of each kind, behind so many questions.
+TEXTS = {"passages": 12, "shorts": 168, "wordnet": 96, "sequences": 96}
+QUESTIONS = 24
 WINDOW = 48  # tokens of a document that most lists see
 # Natural questions are few; they are what the model is for.
 WEIGHTS = {
     "xquad": 4.0,
     "wikipedia questions": 2.0,
-    "trivia": 0.7,
+    "trivia": 1.0,
     "wordnet": 0.3,
     "foldoc": 0.7,
     "debian": 0.7,
     "phrases": 0.7,
-    "dolly": 4.0,
-    "nouns": 1.5,
-    "crossed": 1.5,
+    "dolly": 3.0,
+    "nouns": 2.0,
+    "crossed": 2.0,
 }
 # The share of lists that are of shorts; WordNet's phrases are asked of them alone.
-SHORTS = {"phrases": 1.0, "trivia": 0.5, "nouns": 0.6, "crossed": 0.6}
+SHORTS = {"phrases": 1.0, "trivia": 0.5, "nouns": 0.7, "crossed": 0.7}
 SHORTS_ELSE = 0.3
 # The share of the lists of shorts whose texts get one to three more of the query's shorts beside them: passages that
 # repeat the query's words, of which few hold an answer.
@@ -67,21 +70,23 @@ MIXED = 0.5
 # Candidates that are drawn at random, and that have a word of the query, mostly in another sense or another matter.
 RANDOM, SHARING = 1, 2
 TEMPERATURE = 0.05
-# The teacher: cosine / TEMPERATURE + MATCHED * static MaxSim + what is known.
-MATCHED, KNOWN, ANSWER = 10.0, 3.5, 1.5
-BINARY, MEANS, LIKENESS, PHRASED = 0.4, 4.0, 16.0, 4.0
+# The teacher: cosine / TEMPERATURE + MATCHED * static MaxSim + PAIRED * the share of the query's pairs + what is known.
+MATCHED, PAIRED, KNOWN, ANSWER = 10.0, 4.0, 3.5, 1.5
+BINARY, MEANS, LIKENESS, TEXTUAL = 0.4, 4.0, 16.0, 6.0
 # What a run is told, where nothing else is said.
-SETTINGS = {"pairs": None, "minutes": None, "rate": 5e-4, "whole": 0.2}
+SETTINGS = {"pairs": None, "minutes": None, "rate": 5e-4, "whole": 0.6}
 
 
 class Pool:
-    """Texts to rank: their ids (tokens), MiniLM's vectors, and every query's candidates."""
+    """Texts: their ids (tokens), MiniLM's vectors, and, where they are ranked, every query's candidates."""
 
-    def __init__(self, name: str, tokens, candidates: np.ndarray):
+    def __init__(self, name: str, tokens, candidates: np.ndarray | None = None):
         self.ids, self.starts = tokens[f"{name}_ids"], tokens[f"{name}_starts"]
         self.vectors = np.load(WORK / f"{name}.npy")
         self.texts = [row["text"] for row in read(name)]
         self.candidates = candidates
+        if candidates is None:
+            return
         texts = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))
         order = np.argsort(self.ids, kind="stable")
         self.holders = texts[order]
@@ -98,16 +103,19 @@ class Pool:
 class Lists:
     """Draws queries and their candidates, with the teacher's scores."""
 
-    def __init__(self, seed: int, whole: float):
+    def __init__(self, seed: int):
         self.chance = np.random.default_rng(seed)
-        self.whole = whole
+        self.whole = 0.0  # the share of lists that see whole documents
         ids, found = np.load(WORK / "ids.npz"), np.load(WORK / "candidates.npz")
         self.passages = Pool("passages", ids, found["passages"])
         self.shorts = Pool("shorts", ids, found["shorts"])
-        self.phrase_ids, self.phrase_starts = ids["phrases_ids"], ids["phrases_starts"]
-        self.phrase_vectors = np.load(WORK / "phrases.npy")
+        self.words = Words()
+        self.words.count(self.passages.texts)
+        for pool in (self.passages, self.shorts):
+            pool.pairs = Pairs(self.words, pool.texts)
+        self.phrases = Pool("phrases", ids)
         sources = np.array([row["source"] == "texts" for row in read("phrases")])
-        self.phrases = [np.flatnonzero(sources), np.flatnonzero(~sources)]
+        self.sequences, self.wordnet = np.flatnonzero(sources), np.flatnonzero(~sources)
         self.query_vectors = np.load(WORK / "queries.npy")
         self.query_ids, self.query_starts = ids["queries_ids"], ids["queries_starts"]
         self.idf = idf(CONFIG["vocab_size"])
@@ -120,14 +128,16 @@ class Lists:
         self.base = np.array([base.setdefault(row["id"].split("#")[0], len(base)) for row in passages])
         number = {row["id"]: index for index, row in enumerate(passages)}
         self.positives = [[number[name] for name in row["positives"]] for row in self.queries]
-        usable = np.diff(self.query_starts) < 60
+        usable = np.diff(self.query_starts) < 40
         weights = np.array([WEIGHTS.get(row["source"], 1.0) for row in self.queries]) * usable
         self.weights = weights / weights.sum()
 
     def signals(self, query: int, pool: Pool, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cosines and the teacher's logits, without what is known, of a query's candidates."""
         cosines = pool.vectors[ids].astype(np.float32) @ self.query_vectors[query].astype(np.float32)
-        return cosines, cosines / TEMPERATURE + MATCHED * self.maxsim(query, pool, ids)
+        asked = self.words.pairs(self.queries[query]["text"])
+        shared = pool.pairs.shared(asked, self.words.weights(asked), ids)
+        return cosines, cosines / TEMPERATURE + MATCHED * self.maxsim(query, pool, ids) + PAIRED * shared
 
     def sharing(self, query: int, pool: Pool) -> np.ndarray:
         """Texts that have a word of the query, the rarer the word the likelier; [`SHARING`] of them, or random ones."""
@@ -241,11 +251,6 @@ class Lists:
             if not short[row] and self.chance.random() > self.whole:
                 whole[row] = [len(ids) <= WINDOW for ids in own]
                 documents[row] = [self.window(ids, asked[row]) for ids in own]
-        # Phrases stand behind the queries as documents do, beyond the candidates.
-        phrases = np.concatenate([self.chance.choice(own, PHRASES // len(self.phrases)) for own in self.phrases])
-        phrases = self.chance.permutation(phrases).reshape(QUERIES, -1)
-        for own, beside in zip(documents, phrases, strict=True):
-            own += [self.phrase_ids[self.phrase_starts[row] : self.phrase_starts[row + 1]] for row in beside]
         batch, order = prompts.batch(asked, documents)
         logits, labels = (torch.from_numpy(np.stack([entry[place] for entry in drawn])) for place in (1, 2))
         # A mixture's vector is taken to be its sentences' mean.
@@ -255,18 +260,36 @@ class Lists:
                 for (texts, _, _), pool in zip(drawn, pools, strict=True)
             ]
         )
-        vectors = np.concatenate([vectors, self.phrase_vectors[phrases].astype(np.float32)], axis=1)
-        whole = np.concatenate([whole, np.ones(phrases.shape, np.float32)], axis=1)
         targets = self.reduced(np.concatenate([self.query_vectors[rows], vectors[order[:, 0], order[:, 1]]]))
         weights = torch.from_numpy(np.append(np.ones(QUERIES, np.float32), whole[order[:, 0], order[:, 1]]))
-        return Step(batch, torch.from_numpy(order), logits, labels, targets, weights)
+        return Step(batch, torch.from_numpy(order), logits, labels, targets, weights, *self.texts(prompts))
+
+    def texts(self, prompts: Prompts) -> tuple[Batch, torch.Tensor]:
+        """Texts of all kinds behind questions that have nothing to do with them, and where their means should point."""
+        rows = self.chance.choice(len(self.queries), QUESTIONS, p=self.weights)
+        asked = [self.query_ids[self.query_starts[row] : self.query_starts[row + 1]] for row in rows]
+        ids, vectors = [], []
+        for kind, count in TEXTS.items():
+            pool = {"passages": self.passages, "shorts": self.shorts}.get(kind, self.phrases)
+            among = {"wordnet": self.wordnet, "sequences": self.sequences}.get(kind, len(pool.texts))
+            drawn = self.chance.choice(among, count)
+            ids += [pool.tokens(index) for index in drawn]
+            vectors.append(pool.vectors[drawn])
+        order = self.chance.permutation(len(ids))
+        behind = [[ids[index] for index in part] for part in np.array_split(order, QUESTIONS)]
+        vectors = np.concatenate(vectors)[order]
+        starts = np.cumsum([0, *[len(own) for own in behind[:-1]]])
+        # The last token alone gathers; the others of the ending would be half of all tokens.
+        batch, places = prompts.batch(asked, behind, ending=1)
+        targets = np.concatenate([self.query_vectors[rows], vectors[starts[places[:, 0]] + places[:, 1]]])
+        return batch, self.reduced(targets)
 
 
 @dataclass
 class Step:
-    """A batch, the (query, place) of each of its scores, where places from [`CANDIDATES`] on are phrases, logits and
-    labels (queries, candidates), and where the means of queries and documents should point, with weights: 0 for a
-    document of which only a part is seen."""
+    """A batch, the (query, place) of each of its scores, logits and labels (queries, candidates), and where the means of
+    queries and documents should point, with weights: 0 for a document of which only a part is seen. Besides, texts of
+    which only the means are asked, and where they should point."""
 
     batch: Batch
     order: torch.Tensor
@@ -274,6 +297,8 @@ class Step:
     labels: torch.Tensor
     targets: torch.Tensor
     weights: torch.Tensor
+    texts: Batch
+    text_targets: torch.Tensor
 
 
 def ahead(make, depth: int = 4):
@@ -292,12 +317,12 @@ def ahead(make, depth: int = 4):
 def losses(model: Reranker, step: Step) -> torch.Tensor:
     """Listwise KL divergence; binary cross-entropy where a label is known; the means' distance from the teacher's; how
     far the likeness of query's and document's means is from the likeness of the teacher's, squared; the distance of the
-    phrases' means."""
+    texts' means."""
     with torch.autocast("cpu", torch.bfloat16):
         vectors, means = model.states(step.batch)
-    candidate = step.order[:, 1] < CANDIDATES
-    rows, places = step.order[candidate].T
-    found = (torch.cat(vectors) @ (model.answers[1] - model.answers[0]))[candidate]
+        alone = model.means(step.texts)
+    rows, places = step.order.T
+    found = torch.cat(vectors) @ (model.answers[1] - model.answers[0])
     odds = torch.zeros_like(step.logits).index_put((rows, places), found)
     listwise = F.kl_div(odds.log_softmax(1), step.logits.softmax(1), reduction="batchmean")
     labels = step.labels
@@ -305,15 +330,14 @@ def losses(model: Reranker, step: Step) -> torch.Tensor:
     # One relevant passage stands against several others: weigh the two kinds alike.
     weight = torch.where(labels > 0.5, (labels == 0).sum() / (labels > 0.5).sum().clamp(min=1), 1.0)
     binary = F.binary_cross_entropy_with_logits(odds[known], labels[known], weight=weight[known], reduction="sum")
-    gathered = F.normalize(torch.cat(means)[:, :SEMANTIC], dim=1)
-    distances = 1 - (gathered * step.targets).sum(1)
-    text = torch.cat([torch.ones(QUERIES, dtype=torch.bool), candidate])
-    distance = (distances * step.weights)[text].sum() / step.weights[text].sum()
-    ours, theirs = [(of[rows] * of[QUERIES:][candidate]).sum(1) for of in (gathered, step.targets)]
-    seen = step.weights[QUERIES:][candidate]
-    likeness = ((ours - theirs).square() * seen).sum() / seen.sum().clamp(min=1)
     binary = binary / weight[known].sum().clamp(min=1)
-    return torch.stack([listwise, binary, distance, likeness, distances[~text].mean()])
+    gathered = F.normalize(torch.cat(means)[:, :SEMANTIC], dim=1)
+    distance = ((1 - (gathered * step.targets).sum(1)) * step.weights).sum() / step.weights.sum()
+    ours, theirs = [(of[rows] * of[QUERIES:]).sum(1) for of in (gathered, step.targets)]
+    seen = step.weights[QUERIES:]
+    likeness = ((ours - theirs).square() * seen).sum() / seen.sum().clamp(min=1)
+    texts = 1 - F.cosine_similarity(torch.cat(alone)[:, :SEMANTIC], step.text_targets).mean()
+    return torch.stack([listwise, binary, distance, likeness, texts])
 
 
 def optimizers_of(model: Reranker) -> list[torch.optim.Optimizer]:
@@ -347,7 +371,7 @@ def main():
     length.add_argument("--pairs", type=int, help="pairs of query and document in all")
     length.add_argument("--minutes", type=float, help="or the time in all")
     parser.add_argument("--rate", type=float, help="highest learning rate; 5e-4 if not given")
-    parser.add_argument("--whole", type=float, help="share of the lists that see whole documents; 0.2 if not given")
+    parser.add_argument("--whole", type=float, help="share of the lists that see whole documents by the end, half of it at first; 0.6 if not given")
     parser.add_argument("--dev", type=int, default=100, help="queries of the development set; 0 for none")
     parser.add_argument(
         "--fresh", nargs="?", const="start.pt", help="from start.pt or another state, not from train.pt"
@@ -356,6 +380,7 @@ def main():
     given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
     settings = SETTINGS
     prompts, model = Prompts(), Reranker()
+    model.compile_parts()
     optimizers = optimizers_of(model)
     saved = WORK / "train.pt"
     step, seconds = 0, 0.0
@@ -379,7 +404,7 @@ def main():
     whole, minutes, in_all = (settings[name] for name in ("whole", "minutes", "pairs"))
     if minutes is None and in_all is None:
         parser.error("say how long: --pairs or --minutes")
-    lists = Lists(step, whole)
+    lists = Lists(step)
     dev = Dev(prompts, options.dev) if options.dev else None
     sums, counted, begun = np.zeros(5), 0, time.time() - seconds
 
@@ -394,13 +419,14 @@ def main():
         done = (time.time() - begun) / 60 / minutes if in_all is None else pairs / in_all
         if done >= 1:
             break
+        lists.whole = whole * (1 + done) / 2
         warm = min(1, max((step + 1) / 150, 10 * done))
         rate = settings["rate"] * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
         for group in [group for optimizer in optimizers for group in optimizer.param_groups]:
             group["lr"] = rate * group["scale"]
         parts = losses(model, drawn)
         model.zero_grad()
-        (parts * torch.tensor([1, BINARY, MEANS, LIKENESS, PHRASED])).sum().backward()
+        (parts * torch.tensor([1, BINARY, MEANS, LIKENESS, TEXTUAL])).sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
@@ -413,7 +439,7 @@ def main():
             line = ",".join(f"{value:.6g}" for value in row)
             with open(WORK / "curve.csv", "a") as file:
                 if file.tell() == 0:
-                    file.write("step,pairs,listwise,binary,means,likeness,phrases,rate,dev_mrr_at_10,seconds\n")
+                    file.write("step,pairs,listwise,binary,means,likeness,texts,rate,dev_mrr_at_10,seconds\n")
                 file.write(line + "\n")
             print(line, flush=True)
             sums, counted = np.zeros(5), 0
