@@ -3,7 +3,8 @@
     python models/train/resume.py models/qwen3-rerank-nano-q8_0.gguf
 
 --context sets the attention of layer 2 anew, as start.py does: in files from before it did, that layer looks at nothing.
-A file with fewer layers than model.py's gets others behind its second, which at first change nothing.
+A file with five layers gets two others behind its second, which look for pairs of words, as start.py sets them; for what
+they keep of the word before, the least 44 dimensions of the token vectors are given up.
 Needs the files of data.py and teacher.py. Writes tokenizer.json as the GGUF has it, ids.npz, start.pt (the GGUF's weights,
 dequantised) and vectors.npz (mean and axes alone): MiniLM's vectors, centred and turned so that they point where the sums
 of the trained token vectors do.
@@ -25,7 +26,7 @@ from batches import Prompts
 from model import CONFIG, Reranker
 from prompt import QUERY_END
 from sources import WORK
-from start import WEIGHT, compile_context
+from start import BEFORE, PAIRED, PAIRS, RARITY, WEIGHT, collect_pairs, compile_before, compile_context, compile_pairs
 from vectors import SEMANTIC
 from vocabulary import LONGEST, STAGES, description, store_ids
 
@@ -76,7 +77,7 @@ def state_of(reader: GGUFReader) -> dict[str, torch.Tensor]:
 
 
 def sums(name: str, table: torch.Tensor, ending: int) -> torch.Tensor:
-    """The sum of each text's token vectors, (texts, 224)."""
+    """The sum of each text's token vectors, (texts, 180)."""
     stored = np.load(WORK / "ids.npz")
     ids, starts = stored[f"{name}_ids"].astype(np.int64), stored[f"{name}_starts"]
     found = []
@@ -100,6 +101,26 @@ def set_context(model: Reranker):
     compile_context(layer)
 
 
+@torch.no_grad()
+def set_pairs(model: Reranker):
+    """Layers 3 and 4 as a start has them, and nothing else in the dimensions that they write."""
+    dimensions = [*range(BEFORE.start, BEFORE.stop), RARITY, *PAIRED, *PAIRS]
+    model.embed_tokens.weight[:, dimensions] = 0
+    model.answers[:, dimensions] = 0
+    for place, layer in enumerate(model.layers):
+        for name, weight in layer.named_parameters():
+            if place in (2, 3) and "self_attn" in name and weight.dim() == 2:
+                weight.normal_(0, 0.0 if "o_proj" in name else 0.02)
+            if "o_proj" in name or "down_proj" in name:
+                weight[dimensions] = 0
+            elif weight.dim() == 2:
+                weight[:, dimensions] = 0
+    compile_before(model.layers[2])
+    # What the constant and the flags have become in the files that lack these layers.
+    compile_pairs(model.layers[3], constant=6.3, asked=4.4, told=7.0)
+    collect_pairs(model.layers[-1], model.answers, 48.0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=pathlib.Path)
@@ -112,11 +133,12 @@ def main():
     torch.manual_seed(0)
     model = Reranker()
     known = state_of(reader)
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if name not in known and ("o_proj" in name or "down_proj" in name):
-                weight.zero_()
     model.load_state_dict({**model.state_dict(), **known})
+    if len(known) < len(model.state_dict()):
+        for name, weight in model.named_parameters():
+            if name not in known and "down_proj" in name:
+                torch.nn.init.zeros_(weight)
+        set_pairs(model)
     if options.context:
         set_context(model)
     torch.save(model.state_dict(), WORK / "start.pt")

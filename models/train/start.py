@@ -1,19 +1,21 @@
 """Step 5, start: a model whose weights are set, not drawn, to BM25 with soft matches plus the likeness of two means.
 
 Token vectors are those of vectors.py: directions of MiniLM's space. Two views of them, of one length for every token,
-are what the layers compare by. The other 32 dimensions hold a constant, the token's IDF and its weight in a mean, flags
+are what the layers compare by. 44 dimensions are for the token before. The other 32 hold a constant, the token's IDF and its weight in a mean, flags
 for the prompt's markers, and what the layers work out:
 
     layer 1  which part of the prompt a token stands in (attends to the markers `Query` and `Document`)
     layer 2  each token looks at the two or so before it, and at the weightier of the last four: what they say is added
              to what it says, a little, so that the capital of a country is not only a capital and a country
-    layers 3 and 4  nothing yet: they learn what words say together
+    layer 3  each token looks at the one just before it: what it is, by a random projection, and its IDF
+    layer 4  each document token attends to the query token that it resembles, if what stands before them is alike too, or
+             to a sink: the IDF of both words. So word order counts (as the teacher's pairs do)
     layer 5  each document token attends to the query tokens that it resembles, or to a sink if none does:
              the IDF of what it matched
     layer 6  each document token attends to its like before it: how many, so that repeats count less (BM25's
              saturation), by a gate in the feed-forward part. The token `<Document` gathers the weighted mean of the
              query's token vectors, the last token that of the document's
-    layer 7  the last token adds up what was matched, over the document's length (BM25's length normalisation), and
+    layer 7  the last token adds up what was matched, words and pairs, over the document's length (BM25's length normalisation), and
              compares the two means: two sigmoids of their likeness
 
 Everything else is small noise, and training moves all of it.
@@ -47,6 +49,12 @@ CONSTANT, IDF, DOCUMENT, QUERY, FIRST, LAST, WEIGHT = 224, 225, 226, 227, 228, 2
 IN_QUERY, IN_DOCUMENT = 232, 233
 MATCHED, SEEN, FOUND, SUM = 236, 240, 244, 248  # four heads each; SEEN two
 LIKENESS = 252  # two heads
+# The token before: what it is, its IDF; the IDF of a pair that was matched, strictly and loosely, and their sums.
+BEFORE, RARITY, PAIRED, PAIRS = slice(180, 224), 231, (234, 235), (254, 255)
+# The rotary pairs that find the token just before, and the length of what is kept of it beside its own (projected) views.
+NEXT, KEPT = 4, 1.3
+# How like a pair must be to be one: the strict head's threshold and the loose one's.
+PAIR_THRESHOLDS = (10.2, 9.0)
 # A token that resembles another by more than about this share of a like one's logit beats the sink.
 MATCH_THRESHOLDS = (10.9, 9.2)
 LIKENESS_THRESHOLDS = (1.2, 1.9)
@@ -104,15 +112,18 @@ def compile_start(model: Reranker, table: torch.Tensor):
                 weight.normal_(0, 0.004 if last else 0.05)
                 if last:  # noise stays out of the dimensions with a meaning
                     weight[SEMANTIC:].zero_()
-    segment, context, *_, match, count, collect = model.layers
+    segment, context, before, pair, match, count, collect = model.layers
     model.answers.zero_()
     compile_segments(segment)
     compile_context(context)
+    compile_before(before)
+    compile_pairs(pair, constant=5.0, asked=3.4, told=3.4)
     compile_match(match)
     compile_count(count)
     compile_gather(count)
     compile_collect(collect, model.answers)
     compile_likeness(collect, model.answers)
+    collect_pairs(collect, model.answers, 1.0)
 
 
 def compile_segments(layer):
@@ -132,10 +143,8 @@ def compile_context(layer):
     gain(layer, 16)
     size = layer.self_attn["q_norm"].weight.numel()
     turns = CONFIG["rope_theta"] ** (-2 * torch.arange(NEAR) / size)
-    rest = (SEMANTIC - 2 * VIEW) // 2
     for pair in range(2):
-        # A view, and half of the dimensions that are in none.
-        own = [*range(pair * VIEW, (pair + 1) * VIEW), *range(2 * VIEW + pair * rest, 2 * VIEW + (pair + 1) * rest)]
+        own = [*range(pair * VIEW, (pair + 1) * VIEW)]
         k, v = (rows(layer, name, pair) for name in ["k_proj", "v_proj"])
         k[:NEAR, CONSTANT], k[PLAIN, IDF] = NEAR**-0.5, 0.7
         v[: len(own)] = torch.eye(CONFIG["hidden_size"])[own]
@@ -147,6 +156,63 @@ def compile_context(layer):
             q[PLAIN, CONSTANT] = 0.3 * place
             for source, target in enumerate(own):
                 write(layer, head, source, target, share)
+
+
+def projections() -> tuple[torch.Tensor, torch.Tensor]:
+    """Two random projections of a token's views, orthogonal to each other: of the token before, of the token itself."""
+    kept = BEFORE.stop - BEFORE.start
+    drawn = torch.randn(SEMANTIC, len(CONTENT), generator=torch.Generator().manual_seed(0))
+    both = torch.linalg.qr(drawn)[0].T
+    return both[:kept], both[kept:]
+
+
+def compile_before(layer):
+    """Layer 3: a head that sees the token just before, by rotary pairs that turn fast."""
+    size = layer.self_attn["q_norm"].weight.numel()
+    places = [*range(NEXT), *range(size // 2, size // 2 + NEXT)]
+    for name in ("q_norm", "k_norm"):
+        layer.self_attn[name].weight.fill_(1)
+        layer.self_attn[name].weight[places] = math.sqrt(60 / math.sqrt(size))
+    q, k, v = (rows(layer, name, 0).zero_() for name in ("q_proj", "k_proj", "v_proj"))
+    turns = CONFIG["rope_theta"] ** (-2 * torch.arange(NEXT) / size)
+    k[:NEXT, CONSTANT] = 1
+    q[:NEXT, CONSTANT], q[size // 2 : size // 2 + NEXT, CONSTANT] = turns.cos(), -turns.sin()
+    before, _ = projections()
+    v[: len(before), :SEMANTIC] = before
+    v[len(before), IDF] = 1
+    layer.self_attn["o_proj"].weight[BEFORE, : len(before)] = KEPT * torch.eye(len(before))
+    write(layer, 0, len(before), RARITY, 1)
+
+
+def compile_pairs(layer, constant: float, asked: float, told: float):
+    """Layer 4: two heads that attend to the query token with the same token before it, or to a sink. `constant`, `asked`
+    and `told` are what the constant, IN_QUERY of a query's token and IN_DOCUMENT of a document's are, normed."""
+    gain(layer, 110)
+    k, v = (rows(layer, name, 0).zero_() for name in ("k_proj", "v_proj"))
+    before, own = projections()
+    content = torch.zeros(len(CONTENT), CONFIG["hidden_size"])
+    content[: len(own), :SEMANTIC] = 1.15 * own
+    content[len(own) :, BEFORE] = torch.eye(len(before))
+    k[CONTENT] = content
+    k[FLAG, IN_QUERY], k[FLAG, IN_DOCUMENT] = 7 / asked, -6.3 / told
+    k[SINK, FIRST], k[SINK, CONSTANT] = 8, -1.6
+    v[0, IDF], v[0, RARITY] = 1, 1
+    for head, threshold in enumerate(PAIR_THRESHOLDS):
+        q = rows(layer, "q_proj", head).zero_()
+        q[CONTENT] = content
+        q[FLAG, CONSTANT], q[SINK, CONSTANT] = 8.2 / constant, threshold / constant
+        write(layer, head, 0, PAIRED[head], 1)
+
+
+def collect_pairs(layer, answers, weight: float):
+    """Layer 7: the sum of pairs, by the head that sums words; the strict ones count."""
+    v = layer_rows(layer, "v_proj", 0)
+    for place, (paired, total) in enumerate(zip(PAIRED, PAIRS, strict=True), start=4):
+        v[place].zero_()
+        v[place, paired] = 1
+        layer.self_attn["o_proj"].weight[:, place] = 0
+        write(layer, 0, place, total, 15)
+        answers[1, total] = weight if place == 4 else 0
 
 
 def compile_pair(layer, pair: int, segment: int, thresholds: tuple[float, float]):

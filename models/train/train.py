@@ -53,13 +53,14 @@ WEIGHTS = {
     "xquad": 4.0,
     "wikipedia questions": 2.0,
     "trivia": 1.0,
+    "factbook": 2.0,
     "wordnet": 0.3,
     "foldoc": 0.7,
     "debian": 0.7,
     "phrases": 0.7,
     "dolly": 3.0,
-    "nouns": 2.0,
-    "crossed": 2.0,
+    "nouns": 2.5,
+    "crossed": 2.5,
 }
 # The share of lists that are of shorts; WordNet's phrases are asked of them alone.
 SHORTS = {"phrases": 1.0, "trivia": 0.5, "nouns": 0.7, "crossed": 0.7}
@@ -67,8 +68,9 @@ SHORTS_ELSE = 0.3
 # The share of the lists of shorts whose texts get one to three more of the query's shorts beside them: passages that
 # repeat the query's words, of which few hold an answer.
 MIXED = 0.5
-# Candidates that are drawn at random, and that have a word of the query, mostly in another sense or another matter.
-RANDOM, SHARING = 1, 2
+# Candidates that are drawn at random; that have a word of the query, mostly in another sense or another matter; and that
+# have two of its words, of so many texts drawn the ones that MiniLM finds least like the query.
+RANDOM, SHARING, LURES, LURED = 1, 1, 2, 12
 TEMPERATURE = 0.05
 # The teacher: cosine / TEMPERATURE + MATCHED * static MaxSim + PAIRED * the share of the query's pairs + what is known.
 MATCHED, PAIRED, KNOWN, ANSWER = 10.0, 4.0, 3.5, 1.5
@@ -140,14 +142,24 @@ class Lists:
         return cosines, cosines / TEMPERATURE + MATCHED * self.maxsim(query, pool, ids) + PAIRED * shared
 
     def sharing(self, query: int, pool: Pool) -> np.ndarray:
-        """Texts that have a word of the query, the rarer the word the likelier; [`SHARING`] of them, or random ones."""
-        asked = self.query_ids[self.query_starts[query] : self.query_starts[query + 1]]
+        """Texts that have one or two words of the query, the rarer the words the likelier; [`SHARING`] and [`LURES`] of
+        them, or random ones."""
+        asked = np.unique(self.query_ids[self.query_starts[query] : self.query_starts[query + 1]])
         weights = self.heaviness[asked].clip(0) ** 2 + 1e-9
-        tokens = self.chance.choice(asked, size=SHARING, p=weights / weights.sum())
-        found = [pool.holding(token) for token in tokens]
-        return np.array(
-            [self.chance.choice(own) if len(own) else self.chance.integers(len(pool.texts)) for own in found]
-        )
+        weights /= weights.sum()
+        found = []
+        for _ in range(SHARING):
+            own = pool.holding(self.chance.choice(asked, p=weights))
+            found.append(self.chance.choice(own) if len(own) else self.chance.integers(len(pool.texts)))
+        for _ in range(LURES):
+            own, other = (pool.holding(token) for token in self.chance.choice(asked, 2, replace=False, p=weights))
+            both = np.intersect1d(own, other)
+            if len(both) == 0:
+                both = own if len(own) else np.arange(len(pool.texts))
+            drawn = self.chance.choice(both, LURED)
+            cosines = pool.vectors[drawn].astype(np.float32) @ self.query_vectors[query].astype(np.float32)
+            found.append(drawn[cosines.argmin()])
+        return np.array(found)
 
     def maxsim(self, query: int, pool: Pool, ids: np.ndarray) -> np.ndarray:
         """Static MaxSim: each query token's best cosine with a text's token, weighted by its IDF: 0 to 1."""
@@ -178,7 +190,7 @@ class Lists:
         _, logits = self.signals(query, pool, ids)
         logits += self.answering(query, pool, ids)
         labels = np.full(len(ids), -1.0, np.float32)
-        others_in_all = RANDOM + SHARING
+        others_in_all = RANDOM + SHARING + LURES
         if known:
             own = [self.chance.choice(known)]
             _, (logit,) = self.signals(query, pool, np.array(own))
@@ -191,7 +203,7 @@ class Lists:
         else:
             order = self.chance.permutation(len(ids))[: CANDIDATES - others_in_all]
             ids, logits, labels = ids[order], logits[order], labels[order]
-        others = self.chance.integers(len(pool.texts), size=CANDIDATES - SHARING - len(ids))
+        others = self.chance.integers(len(pool.texts), size=CANDIDATES - SHARING - LURES - len(ids))
         others = np.append(others, self.sharing(query, pool))
         if known:  # what answers is there already
             own = np.isin(self.base[others], self.base[known])

@@ -1,12 +1,12 @@
 """Step 4, vectors: token vectors whose weighted mean says what MiniLM's vector of the text says.
 
-MiniLM's vectors of all texts, centred, are reduced to 224 dimensions by PCA. The token vectors start as those of the
+MiniLM's vectors of all texts, centred, are reduced to 180 dimensions by PCA. The token vectors start as those of the
 tokens' strings and are then learned, by the texts: the sum of a text's token vectors shall point where the text's own
 vector does (Tokenlearn's way to a static embedding). The lengths that come out are the tokens' weights in a mean.
 
     python models/train/vectors.py
 
-Writes vectors.npz: directions (tokens, 224), the logarithms of the weights, and mean and axes of the reduction.
+Writes vectors.npz: directions (tokens, 180), the logarithms of the weights, and mean and axes of the reduction.
 """
 
 import argparse
@@ -23,9 +23,10 @@ from sources import WORK
 from teacher import embed, minilm, read
 from vocabulary import LONGEST
 
-SEMANTIC, VIEW = 224, 90
+VIEW = 90
+SEMANTIC = 2 * VIEW
 # The views take turns in the strongest directions, so that neither knows more than the other.
-ORDER = [*range(0, 2 * VIEW, 2), *range(1, 2 * VIEW, 2), *range(2 * VIEW, SEMANTIC)]
+ORDER = [*range(0, SEMANTIC, 2), *range(1, SEMANTIC, 2)]
 TEXTS = ["passages", "queries", "phrases"]
 
 
@@ -60,17 +61,15 @@ class Bags:
         return len(self.vectors)
 
     def sums(self, table: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
-        """The sum of each text's token vectors, (rows, 224)."""
+        """The sum of each text's token vectors, (rows, 180)."""
         places = [np.arange(start, end) for start, end in self.spans[rows]]
         starts = np.cumsum([0] + [len(own) for own in places[:-1]])
         return F.embedding_bag(self.ids[np.concatenate(places)], table, torch.from_numpy(starts), mode="sum")
 
 
 def directions(table: torch.Tensor) -> torch.Tensor:
-    """Each token's two views at length 1, and the rest in proportion."""
-    views = table[:, : 2 * VIEW].view(-1, 2, VIEW)
-    lengths = views.norm(dim=2, keepdim=True).clamp(min=1e-6)
-    return torch.cat([(views / lengths).flatten(1), table[:, 2 * VIEW :] / lengths.mean(dim=1)], dim=1)
+    """Each token's two views, at length 1."""
+    return F.normalize(table.view(-1, 2, VIEW), dim=2, eps=1e-6).flatten(1)
 
 
 def likeness(bags: Bags, table, weights, targets: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
