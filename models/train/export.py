@@ -1,12 +1,9 @@
 """Step 8, export: the trained model as a checkpoint folder of transformers, and as the GGUF of this repository.
 
     python models/train/export.py                                   # folder target/train/qwen3-rerank-nano
-    python models/train/export.py --state trained.pt --beyond before.pt --by 0.15
     cargo run --release --no-default-features --features native -- quantize \\
-        --from target/train/qwen3-rerank-nano --type q8_0 models/qwen3-rerank-nano-q8_0.gguf
-
---beyond goes on in a straight line from an earlier state over the trained one, by a share of the way between them
-(Zheng et al., 2024, "Weak-to-strong extrapolation expedites alignment"): choose the share with evaluate.py's `dev`.
+        --from target/train/qwen3-rerank-nano --type q8_0 --token-embedding-type q6_k \\
+        models/qwen3-rerank-nano-q8_0.gguf
 
 The head is calibrated: a temperature and a bias, fitted on the development set's candidates and on random pairs
 of the training data so that scores are probabilities, are folded into its two rows. The bias needs a direction in
@@ -28,7 +25,7 @@ from sources import WORK
 from teacher import Bm25, read
 
 # What share of passages to rank is taken to be irrelevant.
-IRRELEVANT = 0.6
+IRRELEVANT = 0.9
 
 
 def final_vectors(model: Reranker, prompts: Prompts, pairs: list[tuple[str, str]]) -> torch.Tensor:
@@ -100,30 +97,15 @@ def calibrate(model: Reranker, prompts: Prompts, count: int):
         model.answers[1].copy_(row / 2)
 
 
-def extrapolated(state: dict, earlier: dict, by: float) -> dict:
-    """state + by * (state - earlier), value by value."""
-    return {name: value + by * (value - earlier[name]) for name, value in state.items()}
-
-
-def load(name: str) -> dict:
-    """The weights of trained.pt's form, or of train.pt's."""
-    state = torch.load(WORK / name, weights_only=True)
-    return state.get("model", state)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--state", default="trained.pt")
-    parser.add_argument("--beyond", help="an earlier state, to go on from over --state")
-    parser.add_argument("--by", type=float, default=0.15, help="by what share of the way between them")
     parser.add_argument("--out", type=pathlib.Path, default=WORK / "qwen3-rerank-nano")
     parser.add_argument("--calibrate", type=int, default=1200, help="pairs for calibration; 0 for none")
     options = parser.parse_args()
     prompts, model = Prompts(), Reranker()
-    state = load(options.state)
-    if options.beyond:
-        state = extrapolated(state, load(options.beyond), options.by)
-    model.load_state_dict(state)
+    state = torch.load(WORK / options.state, weights_only=True)
+    model.load_state_dict(state.get("model", state))
     model.eval()
     if options.calibrate:
         calibrate(model, prompts, options.calibrate)

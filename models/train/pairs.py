@@ -44,12 +44,14 @@ class Words:
         own = self.of(text)
         return (own[:-1] << BITS) + own[1:]
 
+    def rarity(self, words: np.ndarray) -> np.ndarray:
+        """Words' IDF."""
+        known = words < len(self.idf)
+        return np.where(known, self.idf[np.where(known, words, 0)], self.idf.max())
+
     def weights(self, pairs: np.ndarray) -> np.ndarray:
         """What pairs weigh: both words' IDF."""
-        rarest = self.idf.max()
-        words = np.stack([pairs >> BITS, pairs & ((1 << BITS) - 1)])
-        known = words < len(self.idf)
-        return np.where(known, self.idf[np.where(known, words, 0)], rarest).sum(axis=0)
+        return self.rarity(pairs >> BITS) + self.rarity(pairs & ((1 << BITS) - 1))
 
 
 class Pairs:
@@ -59,6 +61,18 @@ class Pairs:
         own = [np.append(words.pairs(text), NONE) for text in texts]
         self.starts = np.cumsum([0, *[len(pairs) for pairs in own]])
         self.numbers = np.concatenate(own)
+
+    def index(self, words: Words):
+        """Prepares `modified`."""
+        texts = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))
+        first, second = self.numbers >> BITS, self.numbers & ((1 << BITS) - 1)
+        says = (self.numbers != NONE) & (words.rarity(first) > 0) & (words.rarity(second) > 0)
+        order = np.flatnonzero(says)[np.argsort(first[says], kind="stable")]
+        self.holders, self.firsts = texts[order], first[order]
+
+    def modified(self, word: int) -> np.ndarray:
+        """The texts in which a word has another behind it that says something: "capital punishment", not "capital of"."""
+        return self.holders[np.searchsorted(self.firsts, word) : np.searchsorted(self.firsts, word + 1)]
 
     def shared(self, asked: np.ndarray, weights: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """The share of the asked pairs, by their weights, that each of some texts has: 0 to 1."""

@@ -117,7 +117,7 @@ def set_pairs(model: Reranker):
                 weight[:, dimensions] = 0
     compile_before(model.layers[2])
     # What the constant and the flags have become in the files that lack these layers.
-    compile_pairs(model.layers[3], constant=6.3, asked=4.4, told=7.0)
+    compile_pairs(model.layers[3], constant=6.3, asked=4.4, told=7.0, thresholds=(10.2, 9.0))
     collect_pairs(model.layers[-1], model.answers, 48.0)
 
 

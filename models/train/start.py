@@ -53,8 +53,6 @@ LIKENESS = 252  # two heads
 BEFORE, RARITY, PAIRED, PAIRS = slice(180, 224), 231, (234, 235), (254, 255)
 # The rotary pairs that find the token just before, and the length of what is kept of it beside its own (projected) views.
 NEXT, KEPT = 4, 1.3
-# How like a pair must be to be one: the strict head's threshold and the loose one's.
-PAIR_THRESHOLDS = (10.2, 9.0)
 # A token that resembles another by more than about this share of a like one's logit beats the sink.
 MATCH_THRESHOLDS = (10.9, 9.2)
 LIKENESS_THRESHOLDS = (1.2, 1.9)
@@ -117,7 +115,7 @@ def compile_start(model: Reranker, table: torch.Tensor):
     compile_segments(segment)
     compile_context(context)
     compile_before(before)
-    compile_pairs(pair, constant=5.0, asked=3.4, told=3.4)
+    compile_pairs(pair, constant=4.3, asked=4.2, told=3.8, thresholds=(6.0, 5.6))
     compile_match(match)
     compile_count(count)
     compile_gather(count)
@@ -184,9 +182,10 @@ def compile_before(layer):
     write(layer, 0, len(before), RARITY, 1)
 
 
-def compile_pairs(layer, constant: float, asked: float, told: float):
-    """Layer 4: two heads that attend to the query token with the same token before it, or to a sink. `constant`, `asked`
-    and `told` are what the constant, IN_QUERY of a query's token and IN_DOCUMENT of a document's are, normed."""
+def compile_pairs(layer, constant: float, asked: float, told: float, thresholds: tuple[float, float]):
+    """Layer 4: two heads that attend to the query token with the same token before it, or to a sink; the thresholds say how
+    like a pair must be to be one, strictly and loosely. `constant`, `asked` and `told` are what the constant, IN_QUERY of
+    a query's token and IN_DOCUMENT of a document's are there, normed."""
     gain(layer, 110)
     k, v = (rows(layer, name, 0).zero_() for name in ("k_proj", "v_proj"))
     before, own = projections()
@@ -197,7 +196,7 @@ def compile_pairs(layer, constant: float, asked: float, told: float):
     k[FLAG, IN_QUERY], k[FLAG, IN_DOCUMENT] = 7 / asked, -6.3 / told
     k[SINK, FIRST], k[SINK, CONSTANT] = 8, -1.6
     v[0, IDF], v[0, RARITY] = 1, 1
-    for head, threshold in enumerate(PAIR_THRESHOLDS):
+    for head, threshold in enumerate(thresholds):
         q = rows(layer, "q_proj", head).zero_()
         q[CONTENT] = content
         q[FLAG, CONSTANT], q[SINK, CONSTANT] = 8.2 / constant, threshold / constant
