@@ -60,8 +60,8 @@ fn scores(query: &str, documents: &[String]) -> Vec<f64> {
 #[test]
 fn everyday_queries_find_their_answers() {
     assert_few_wrong(everyday(), 4);
-    assert_few_wrong(everyday_hard(), 14);
-    assert_few_wrong(everyday_third(), 23);
+    assert_few_wrong(everyday_hard(), 19);
+    assert_few_wrong(everyday_third(), 20);
 }
 
 fn assert_few_wrong(queries: Vec<Everyday>, most: usize) {
@@ -106,12 +106,11 @@ fn the_capital_of_the_united_states_is_washington() {
             .collect::<Vec<_>>()
     };
     let is_washington = |document: &str| document.starts_with("Washington, D.C.");
-    let short = results("regolo");
-    assert!(is_washington(&short[0].0), "{short:?}");
-    assert!(short[0].1 >= 2.0 * short[1].1, "{short:?}");
-    // Among long passages one on capital punishment comes first: beyond this training.
-    let long = results("onerouter");
-    assert!(long[..2].iter().any(|(document, _)| is_washington(document)), "{long:?}");
+    for example in ["regolo", "onerouter"] {
+        let results = results(example);
+        assert!(is_washington(&results[0].0), "{results:?}");
+        assert!(results[0].1 >= 2.0 * results[1].1, "{results:?}");
+    }
 }
 
 #[test]
