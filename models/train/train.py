@@ -1,20 +1,21 @@
 """Step 6, train: all weights, from the compiled start (or wherever the last run stopped).
 
-    python models/train/train.py --fresh --minutes 210
-    python models/train/train.py --fresh trained.pt --minutes 20 --rate 2.5e-4 --whole 0.6    # a second run behind it
+    python models/train/train.py --fresh --minutes 240
+    python models/train/train.py --fresh trained.pt --minutes 20 --rate 2.5e-4    # a second run behind it
     python models/train/train.py --pairs 6400 --dev 0        # a trial of a minute or two
 
 --fresh begins again from start.pt, or from the state that it names. Without it a run that was stopped goes on, with
 the settings it had where no others are given.
 
-Each step takes 16 queries with 10 candidates each: the passage known to answer, neighbours by BM25 and by MiniLM, two
-that merely have a word of the query, and a random one; or, for a share of the queries, shorts alone: single sentences,
+Each step takes 16 queries with 10 candidates each: the passage known to answer, neighbours by BM25 and by MiniLM, three
+that merely have one or two words of the query, and a random one; or, for a share of the queries, shorts alone: single sentences,
 or a few together, of which none is known to answer. The loss is listwise, the Kullback-Leibler divergence from the
 teacher's softmax, and a binary cross-entropy on passages known to answer and random ones, which makes scores
-probabilities; and the means that layer 4 gathers shall point where MiniLM's vectors of the texts do, and those of query
-and document be as like as MiniLM's. For the means alone there are 128 phrases more, since two words together often say
-what neither does. The teacher adds up MiniLM's cosine and static MaxSim over the start's token vectors. For speed,
-most lists see of each document only the part that has most of the query's words; a last run lets most see all of it.
+probabilities; and the means that layer 6 gathers shall point where MiniLM's vectors of the texts do, and those of query
+and document be as like as MiniLM's. For the means alone there are sentences and phrases more, since words together often
+say what none does. The teacher adds up MiniLM's cosine, static MaxSim over the start's token vectors, and pairs of words
+that query and text share. For speed, many lists see of each document only the part that has most of the query's words,
+fewer and fewer of them.
 The learning rate follows one cosine over all pairs, or over a given time. Everything needed to go on is in train.pt,
 written every 100 steps; curve.csv is the learning curve, of all runs since start.pt. models/README.md gives the
 allocator's settings, which make it several times faster.
@@ -391,7 +392,11 @@ def main():
     length.add_argument("--pairs", type=int, help="pairs of query and document in all")
     length.add_argument("--minutes", type=float, help="or the time in all")
     parser.add_argument("--rate", type=float, help="highest learning rate; 5e-4 if not given")
-    parser.add_argument("--whole", type=float, help="share of the lists that see whole documents by the end, half of it at first; 0.6 if not given")
+    parser.add_argument(
+        "--whole",
+        type=float,
+        help="share of the lists that see whole documents by the end, half of it at first; 0.6 if not given",
+    )
     parser.add_argument("--dev", type=int, default=100, help="queries of the development set; 0 for none")
     parser.add_argument(
         "--fresh", nargs="?", const="start.pt", help="from start.pt or another state, not from train.pt"
