@@ -26,7 +26,17 @@ from batches import Prompts
 from model import CONFIG, Reranker
 from prompt import QUERY_END
 from sources import WORK
-from start import BEFORE, PAIRED, PAIRS, RARITY, WEIGHT, collect_pairs, compile_before, compile_context, compile_pairs
+from start import (
+    BEFORE,
+    PAIR_FOUND,
+    PAIR_SUM,
+    RARITY,
+    WEIGHT,
+    collect_pairs,
+    compile_before,
+    compile_context,
+    compile_pairs,
+)
 from vectors import SEMANTIC
 from vocabulary import LONGEST, STAGES, description, store_ids
 
@@ -104,7 +114,7 @@ def set_context(model: Reranker):
 @torch.no_grad()
 def set_pairs(model: Reranker):
     """Layers 3 and 4 as a start has them, and nothing else in the dimensions that they write."""
-    dimensions = [*range(BEFORE.start, BEFORE.stop), RARITY, *PAIRED, *PAIRS]
+    dimensions = [*range(BEFORE.start, BEFORE.stop), RARITY, *PAIR_FOUND, *PAIR_SUM]
     model.embed_tokens.weight[:, dimensions] = 0
     model.answers[:, dimensions] = 0
     for place, layer in enumerate(model.layers):

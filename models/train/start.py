@@ -1,8 +1,8 @@
 """Step 5, start: a model whose weights are set, not drawn, to BM25 with soft matches plus the likeness of two means.
 
 Token vectors are those of vectors.py: directions of MiniLM's space. Two views of them, of one length for every token,
-are what the layers compare by. 44 dimensions are for the token before. The other 32 hold a constant, the token's IDF and its weight in a mean, flags
-for the prompt's markers, and what the layers work out:
+are what the layers compare by. 44 dimensions are for the token before. The other 32 hold a constant, the token's IDF
+and its weight in a mean, flags for the prompt's markers, and what the layers work out:
 
     layer 1  which part of the prompt a token stands in (attends to the markers `Query` and `Document`)
     layer 2  each token looks at the two or so before it, and at the weightier of the last four: what they say is added
@@ -15,8 +15,8 @@ for the prompt's markers, and what the layers work out:
     layer 6  each document token attends to its like before it: how many, so that repeats count less (BM25's
              saturation), by a gate in the feed-forward part. The token `<Document` gathers the weighted mean of the
              query's token vectors, the last token that of the document's
-    layer 7  the last token adds up what was matched, words and pairs, over the document's length (BM25's length normalisation), and
-             compares the two means: two sigmoids of their likeness
+    layer 7  the last token adds up what was matched, words and pairs, over the document's length (BM25's length
+             normalisation), and compares the two means: two sigmoids of their likeness
 
 Everything else is small noise, and training moves all of it.
 
@@ -50,7 +50,7 @@ IN_QUERY, IN_DOCUMENT = 232, 233
 MATCHED, SEEN, FOUND, SUM = 236, 240, 244, 248  # four heads each; SEEN two
 LIKENESS = 252  # two heads
 # The token before: what it is, its IDF; the IDF of a pair that was matched, strictly and loosely, and their sums.
-BEFORE, RARITY, PAIRED, PAIRS = slice(180, 224), 231, (234, 235), (254, 255)
+BEFORE, RARITY, PAIR_FOUND, PAIR_SUM = slice(180, 224), 231, (234, 235), (254, 255)
 # The rotary pairs that find the token just before, and the length of what is kept of it beside its own (projected) views.
 NEXT, KEPT = 4, 1.3
 # A token that resembles another by more than about this share of a like one's logit beats the sink.
@@ -200,13 +200,13 @@ def compile_pairs(layer, constant: float, asked: float, told: float, thresholds:
         q = rows(layer, "q_proj", head).zero_()
         q[CONTENT] = content
         q[FLAG, CONSTANT], q[SINK, CONSTANT] = 8.2 / constant, threshold / constant
-        write(layer, head, 0, PAIRED[head], 1)
+        write(layer, head, 0, PAIR_FOUND[head], 1)
 
 
 def collect_pairs(layer, answers, weight: float):
     """Layer 7: the sum of pairs, by the head that sums words; the strict ones count."""
     v = layer_rows(layer, "v_proj", 0)
-    for place, (paired, total) in enumerate(zip(PAIRED, PAIRS, strict=True), start=4):
+    for place, (paired, total) in enumerate(zip(PAIR_FOUND, PAIR_SUM, strict=True), start=4):
         v[place].zero_()
         v[place, paired] = 1
         layer.self_attn["o_proj"].weight[:, place] = 0
