@@ -18,9 +18,10 @@ use unicode_normalization_alignments::UnicodeNormalization;
 use crate::gguf::Metadata;
 use crate::{Error, Result, prompt};
 
-/// The Qwen2 pattern without its look-ahead `\s+(?!\S)`, whose effect
-/// [`Tokenizer::words`] adds.
-const PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+";
+/// The Qwen2 pattern, as `tokenizer.json` has it.
+pub(crate) const PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// Its branch that is not matched here; [`Tokenizer::words`] adds the effect.
+const LOOK_AHEAD: &str = r"\s+(?!\S)|";
 
 /// Token types of `tokenizer.ggml.token_type` (`enum llama_token_type` in llama.h).
 const CONTROL: u64 = 3;
@@ -59,7 +60,7 @@ impl Frame {
 /// A byte-level BPE tokenizer with Qwen3's stages.
 pub struct Tokenizer {
     bpe: BPE,
-    /// Splits normalised text into words.
+    /// Splits normalised text into words: [`PATTERN`] without [`LOOK_AHEAD`].
     pattern: Regex,
     /// Finds control tokens in raw text.
     control_pattern: Regex,
@@ -110,9 +111,12 @@ impl Tokenizer {
                 CONTROL | USER_DEFINED => &mut control,
                 _ => &mut vocabulary,
             };
+            let fail = |reason| Err(Error::model(format!("tokenizer.ggml.tokens[{id}]"), reason));
+            if token.is_empty() {
+                return fail("is empty".to_string());
+            }
             if target.insert(token.to_string(), id as u32).is_some() {
-                let place = format!("tokenizer.ggml.tokens[{id}]");
-                return Err(Error::model(place, format!("{token:?} stands twice")));
+                return fail(format!("{token:?} stands twice"));
             }
         }
         let letters = byte_letters();
@@ -128,7 +132,8 @@ impl Tokenizer {
             .map(|(rank, merge)| read_merge(rank, merge, &vocabulary))
             .collect::<Result<Vec<_>>>()?;
         let bpe = BPE::new(vocabulary.into_iter().collect(), merges);
-        let pattern = Regex::new(PATTERN).expect("the pattern is valid: bug");
+        let pattern =
+            Regex::new(&PATTERN.replace(LOOK_AHEAD, "")).expect("the pattern is valid: bug");
         let control_pattern = control_pattern(&control)?;
         // A letter of an ordinary token is a byte; that of a control token at least one.
         let longest = tokens.iter().map(|token| token.len()).max().unwrap_or(1);
@@ -240,7 +245,7 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// The words of normalised text: [`PATTERN`]'s matches, except that a run of
+    /// The words of normalised text: the pattern's matches, except that a run of
     /// white space leaves its last character to the word that follows it.
     fn words<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
         let mut start = 0;
@@ -249,7 +254,7 @@ impl Tokenizer {
             let word = found.as_str();
             let end = match word.char_indices().next_back() {
                 // Only the pattern's last branch matches white space that does
-                // not end a line, and only it had the look-ahead before it.
+                // not end a line, and only it has the look-ahead before it.
                 Some((last, c))
                     if last > 0
                         && found.end() < text.len()

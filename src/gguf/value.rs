@@ -43,16 +43,6 @@ impl Value {
         }
     }
 
-    fn type_name(&self) -> &'static str {
-        match self {
-            Self::F32(_) | Self::F64(_) => "a float",
-            Self::Bool(_) => "a boolean",
-            Self::String(_) => "a string",
-            Self::Array(_) => "an array",
-            _ => "an integer",
-        }
-    }
-
     fn as_u64(&self) -> Option<u64> {
         match *self {
             Self::U8(v) => Some(v.into()),
@@ -64,6 +54,34 @@ impl Value {
             Self::I32(v) => v.try_into().ok(),
             Self::I64(v) => v.try_into().ok(),
             _ => None,
+        }
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// For messages: the type and the value, of an array its length.
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::U8(v) => write!(f, "the integer {v}"),
+            Self::I8(v) => write!(f, "the integer {v}"),
+            Self::U16(v) => write!(f, "the integer {v}"),
+            Self::I16(v) => write!(f, "the integer {v}"),
+            Self::U32(v) => write!(f, "the integer {v}"),
+            Self::I32(v) => write!(f, "the integer {v}"),
+            Self::U64(v) => write!(f, "the integer {v}"),
+            Self::I64(v) => write!(f, "the integer {v}"),
+            Self::F32(v) => write!(f, "the float {v:?}"),
+            Self::F64(v) => write!(f, "the float {v:?}"),
+            Self::Bool(v) => write!(f, "the boolean {v}"),
+            Self::String(text) => write!(f, "the string {text:?}"),
+            Self::Array(items) => write!(f, "an array of {}", items.len()),
         }
     }
 }
@@ -105,10 +123,7 @@ impl Metadata {
     /// # Errors
     /// [`Error::InvalidModel`] if `key` holds something else.
     pub fn text(&self, key: &str) -> Result<Option<&str>> {
-        self.typed(key, "a string", |value| match value {
-            Value::String(text) => Some(text.as_str()),
-            _ => None,
-        })
+        self.typed(key, "a string", Value::as_text)
     }
 
     /// An array of strings.
@@ -116,13 +131,7 @@ impl Metadata {
     /// # Errors
     /// [`Error::InvalidModel`] if `key` holds something else.
     pub fn texts(&self, key: &str) -> Result<Option<Vec<&str>>> {
-        self.typed(key, "an array of strings", |value| match value {
-            Value::Array(items) => items
-                .iter()
-                .map(|item| if let Value::String(text) = item { Some(text.as_str()) } else { None })
-                .collect(),
-            _ => None,
-        })
+        self.items(key, "strings", Value::as_text)
     }
 
     /// An array of counts.
@@ -130,10 +139,25 @@ impl Metadata {
     /// # Errors
     /// [`Error::InvalidModel`] if `key` holds something else.
     pub fn counts(&self, key: &str) -> Result<Option<Vec<u64>>> {
-        self.typed(key, "an array of whole numbers", |value| match value {
-            Value::Array(items) => items.iter().map(Value::as_u64).collect(),
+        self.items(key, "whole numbers", Value::as_u64)
+    }
+
+    fn items<'a, T>(
+        &'a self,
+        key: &str,
+        expected: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<Vec<T>>> {
+        let array = |value: &'a Value| match value {
+            Value::Array(items) => Some(items),
             _ => None,
-        })
+        };
+        let expected = format!("an array of {expected}");
+        let Some(items) = self.typed(key, &expected, array)? else { return Ok(None) };
+        let item = |(i, item): (usize, &'a Value)| {
+            read(item).ok_or_else(|| mistyped(key, &expected, format_args!("{item} at index {i}")))
+        };
+        items.iter().enumerate().map(item).collect::<Result<_>>().map(Some)
     }
 
     fn typed<'a, T>(
@@ -145,10 +169,11 @@ impl Metadata {
         let Some(value) = self.0.get(key) else { return Ok(None) };
         match read(value) {
             Some(read) => Ok(Some(read)),
-            None => Err(Error::model(
-                key,
-                format!("must be {expected}, but the file holds {}", value.type_name()),
-            )),
+            None => Err(mistyped(key, expected, format_args!("{value}"))),
         }
     }
+}
+
+fn mistyped(key: &str, expected: &str, found: std::fmt::Arguments) -> Error {
+    Error::model(key, format!("must be {expected}, but the file holds {found}"))
 }

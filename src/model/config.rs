@@ -60,7 +60,7 @@ impl Config {
                 None => hidden_size / heads,
             },
             context_length: count(metadata, "qwen3.context_length")?,
-            rope_theta: metadata.number("qwen3.rope.freq_base")?.unwrap_or(1e6),
+            rope_theta: number(metadata, "qwen3.rope.freq_base")?,
             rms_norm_eps: number(metadata, "qwen3.attention.layer_norm_rms_epsilon")?,
         };
         config.check(metadata)?;
@@ -121,8 +121,10 @@ impl Config {
             "qwen3.rope.freq_base",
             format!("is {rope_theta}; must be above 1"),
         )?;
-        let scaling = metadata.text("qwen3.rope.scaling.type")?.unwrap_or("none");
-        let factor = metadata.number("qwen3.rope.scaling.factor")?.unwrap_or(1.0);
+        // llama.cpp takes a factor without a type for a linear one, and reads its older key too.
+        let scaling = metadata.text("qwen3.rope.scaling.type")?.unwrap_or("linear");
+        let older = metadata.number("qwen3.rope.scale_linear")?;
+        let factor = metadata.number("qwen3.rope.scaling.factor")?.or(older).unwrap_or(1.0);
         if scaling != "none" && factor != 1.0 {
             let reason = format!("its rope is scaled ({scaling}, factor {factor})");
             return Err(Error::UnsupportedModel(reason));

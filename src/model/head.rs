@@ -109,6 +109,7 @@ impl Rows {
         let measured_yes_first =
             (agreement.abs() > SAME_DIRECTION).then_some(agreement > SAME_DIRECTION);
         let yes_first = measured_yes_first.or(labelled_yes_first).ok_or_else(|| {
+            let labels = labels.unwrap_or_default();
             let reason = format!("holds {labels:?}, and the rows do not tell which is yes");
             Error::model("qwen3.classifier.output_labels", reason)
         })?;
@@ -132,7 +133,11 @@ impl Rows {
         (dot(&self.yes) - dot(&self.no)) as f32
     }
 
-    fn checked(self, tensor: &str) -> Result<Self> {
+    /// The rows, unless `tensor`, which they are of, makes them unusable.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if they are zero, equal or not finite.
+    pub fn checked(self, tensor: &str) -> Result<Self> {
         for (word, row) in [(prompt::YES, &self.yes), (prompt::NO, &self.no)] {
             if !row.iter().all(|value| value.is_finite()) {
                 let reason = format!("the row for {word:?} holds values that are not finite");

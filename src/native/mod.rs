@@ -7,6 +7,7 @@ pub mod cli;
 pub mod embedded;
 mod encode;
 mod file_type;
+mod json;
 pub mod metrics;
 mod partial_file;
 mod progress;

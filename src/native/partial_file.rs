@@ -57,7 +57,11 @@ fn target(path: &Path) -> Result<(PathBuf, Option<Permissions>)> {
         Ok(found) if !found.is_file() => refused("is there already, and not a regular file"),
         Ok(found) if found.permissions().readonly() => refused("is there already, and read-only"),
         Ok(found) => Ok((path.canonicalize().map_err(failed)?, Some(found.permissions()))),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok((path.to_path_buf(), None)),
+        Err(e) if e.kind() == ErrorKind::NotFound => match path.read_link() {
+            // Where it leads is as seen from its folder.
+            Ok(behind) => target(&path.parent().unwrap_or(Path::new("")).join(behind)),
+            Err(_) => Ok((path.to_path_buf(), None)),
+        },
         Err(e) => Err(failed(e)),
     }
 }
@@ -112,5 +116,20 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "new");
         let mode = std::fs::metadata(&file).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_to_nothing_stay_and_get_their_file() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().expect("a folder");
+        let [file, near, far] = ["file", "near", "far"].map(|name| folder.path().join(name));
+        symlink("file", &near).expect("a link");
+        symlink("near", &far).expect("a link to a link");
+        write(&far).expect("it is written");
+        for link in [near, far] {
+            assert!(std::fs::symlink_metadata(&link).expect("it is there").is_symlink());
+        }
+        assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "new");
     }
 }

@@ -14,8 +14,8 @@ use super::encode::{Progress, dequantize, encode, quantize};
 use super::file_type::{FileType, fallback};
 use super::partial_file::PartialFile;
 use super::source::{HeadRows, Source};
-use crate::gguf::{Metadata, TensorPlan, Writer, are_finite, type_name};
-use crate::model::Config;
+use crate::gguf::{TensorPlan, Writer, are_finite, type_name};
+use crate::model::{Head, Rows};
 use crate::{Error, Result};
 
 /// What to store matrices as; vectors and the head's two rows are always F32.
@@ -24,7 +24,7 @@ pub struct Types {
     /// How matrices are stored.
     #[arg(long = "type", value_enum)]
     pub file_type: FileType,
-    /// How token vectors are stored, where not as the other matrices.
+    /// How token vectors are stored, where not as the other matrices: any of --type's values.
     #[arg(long, value_name = "TYPE", value_enum, hide_possible_values = true)]
     pub token_embedding_type: Option<FileType>,
 }
@@ -89,7 +89,8 @@ impl std::fmt::Display for Fallback {
 /// whole dense Qwen3 model, [`Error::InvalidValue`] if `out` is read from,
 /// [`Error::Io`] if reading or writing fails.
 pub fn run(from: &Path, types: impl Into<Types>, out: &Path, progress: Progress) -> Result<Report> {
-    let mut source = Source::open(from)?;
+    let named = |error| named(from, error);
+    let mut source = Source::open(from).map_err(named)?;
     let is_out = |path: &PathBuf| match (path.canonicalize(), out.canonicalize()) {
         (Ok(path), Ok(out)) => path == out,
         _ => false,
@@ -98,9 +99,19 @@ pub fn run(from: &Path, types: impl Into<Types>, out: &Path, progress: Progress)
         return Err(Error::value("out", "is a file that the model is read from"));
     }
     let (file, sink) = PartialFile::create(out)?;
-    let report = convert(&mut source, types.into(), sink, progress)?;
+    let report = convert(&mut source, types.into(), sink, progress).map_err(named)?;
     file.commit()?;
     Ok(report)
+}
+
+/// The error with the path of the source, where it is a fault of what is in there.
+fn named(from: &Path, error: Error) -> Error {
+    let from = from.display();
+    match error {
+        Error::InvalidModel { place, reason } => Error::model(format!("{from}: {place}"), reason),
+        Error::UnsupportedModel(reason) => Error::UnsupportedModel(format!("{from}: {reason}")),
+        other => other,
+    }
 }
 
 fn convert<W: Write>(
@@ -111,8 +122,6 @@ fn convert<W: Write>(
 ) -> Result<Report> {
     let (plans, mut report) = plan(source, types)?;
     let metadata = source.metadata(types.file_type);
-    // As for loading, so that no file is written that would not load.
-    Config::from_gguf(&Metadata(metadata.iter().cloned().collect()))?;
     let mut writer = Writer::new(sink, &metadata, &plans)?;
     let mut done = 0;
     for plan in &plans {
@@ -191,28 +200,37 @@ fn head<W: Write>(
     writer: &mut Writer<W>,
     mut written: impl FnMut(u64),
 ) -> Result<()> {
-    let answers = match &source.head {
-        HeadRows::At(answers) => *answers,
-        HeadRows::Read(rows) => {
-            for row in [&rows.yes, &rows.no] {
-                let data: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
-                writer.append(CLS, &data)?;
-                written(data.len() as u64);
-            }
-            return Ok(());
+    let read;
+    let rows: &Rows = match &source.head {
+        HeadRows::Read(rows) => rows,
+        &HeadRows::At(answers) => {
+            read = head_rows(source, answers)?;
+            &read
         }
     };
-    let hidden = source.architecture.hidden;
-    let name = if source.architecture.tied { EMBEDDING } else { OUTPUT };
-    let stored = source.dtype(name, &[source.rows, hidden])?;
-    let row_bytes = hidden / stored.block_size() * stored.type_size();
-    for row in answers {
-        let data = source.bytes(name, (row * row_bytes) as u64, row_bytes)?;
-        let data = quantize(name, dequantize(data, hidden, stored)?, hidden, GgmlDType::F32)?;
+    for row in [&rows.yes, &rows.no] {
+        let data: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
         writer.append(CLS, &data)?;
         written(data.len() as u64);
     }
     Ok(())
+}
+
+/// The rows of "yes" and "no" in the output matrix, checked as for loading.
+fn head_rows(source: &mut Source, answers: [usize; 2]) -> Result<Rows> {
+    let hidden = source.architecture.hidden;
+    let (head, name) = match source.architecture.tied {
+        true => (Head::TiedEmbedding, EMBEDDING),
+        false => (Head::Output, OUTPUT),
+    };
+    let stored = source.dtype(name, &[source.rows, hidden])?;
+    let row_bytes = hidden / stored.block_size() * stored.type_size();
+    let mut row = |id: usize| {
+        let data = source.bytes(name, (id * row_bytes) as u64, row_bytes)?;
+        dequantize(data, hidden, stored)
+    };
+    let (yes, no) = (row(answers[0])?, row(answers[1])?);
+    Rows { head, yes, no, warnings: Vec::new() }.checked(name)
 }
 
 /// `quantize`: makes a rerank GGUF file.

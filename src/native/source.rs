@@ -9,7 +9,7 @@ use super::architecture::{Architecture, CLS, EMBEDDING, OUTPUT, checkpoint_name,
 use super::checkpoint::Checkpoint;
 use super::file_type::FileType;
 use super::vocabulary::Vocabulary;
-use crate::gguf::{Reader, Value};
+use crate::gguf::{Metadata, Reader, Value};
 use crate::model::{Config, Rows, check_vocabulary};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result, prompt};
@@ -41,7 +41,7 @@ pub struct Source {
     pub rows: usize,
     /// Its scoring rows.
     pub head: HeadRows,
-    metadata: Vec<(String, Value)>,
+    metadata: Metadata,
 }
 
 impl Source {
@@ -70,17 +70,20 @@ impl Source {
                 return Err(Error::model(name, reason + " is expected"));
             }
         };
-        let mut vocabulary = Vocabulary::from_tokenizer_json(&checkpoint.tokenizer)?;
-        vocabulary.pad(rows)?;
         let name = from.canonicalize().unwrap_or_else(|_| from.to_path_buf());
         let name = name.file_name().map_or("model".into(), |name| name.to_string_lossy());
-        let mut metadata = architecture.metadata(&name, 0);
-        metadata.extend(vocabulary.metadata()?);
+        let mut metadata = Metadata(architecture.metadata(&name, 0).into_iter().collect());
+        let vocabulary = Vocabulary::from_tokenizer_json(&checkpoint.tokenizer()?)?.pad(rows)?;
+        metadata.0.extend(vocabulary.metadata()?);
+        // Before the tokenizer takes as much memory again.
+        drop(vocabulary);
+        let (_, tokenizer) = load(&metadata)?;
+        let answer = |word| tokenizer.single_id(word).map(|id| id as usize);
         Ok(Self {
             paths: checkpoint.paths().collect(),
             architecture,
             rows,
-            head: HeadRows::At(answers(|token| vocabulary.id(token))?),
+            head: HeadRows::At([answer(prompt::YES)?, answer(prompt::NO)?]),
             metadata,
             kind: Kind::Checkpoint(Box::new(checkpoint)),
         })
@@ -89,10 +92,7 @@ impl Source {
     fn gguf(from: &Path) -> Result<Self> {
         let file = File::open(from).map_err(|e| Error::io(from.display().to_string(), e))?;
         let mut reader = Reader::new(file)?;
-        // As for loading, so that no file is written that would not load.
-        let config = Config::from_gguf(&reader.metadata)?;
-        let tokenizer = Tokenizer::from_gguf(&reader.metadata)?;
-        tokenizer.frame()?;
+        let (config, tokenizer) = load(&reader.metadata)?;
         let head = Rows::read(&mut reader, &tokenizer, config.hidden_size)?;
         let tied = !reader.tensors.contains_key(OUTPUT);
         let rows = reader.info(EMBEDDING)?.dims[0];
@@ -102,7 +102,7 @@ impl Source {
             architecture: Architecture::from_config(&config, tied),
             rows,
             head: HeadRows::Read(Box::new(head)),
-            metadata: reader.metadata.0.clone().into_iter().collect(),
+            metadata: reader.metadata.clone(),
             kind: Kind::Gguf(reader),
         })
     }
@@ -110,24 +110,17 @@ impl Source {
     /// The metadata for a rerank file of some type: the source's own, with
     /// what makes it a rerank file added where it lacks that.
     pub fn metadata(&self, file_type: FileType) -> Vec<(String, Value)> {
-        let mut metadata = self.metadata.clone();
-        metadata.retain(|(key, _)| key != "general.alignment");
-        let mut set = |key: &str, value: Value, replace: bool| match metadata
-            .iter_mut()
-            .find(|(each, _)| each == key)
-        {
-            Some((_, old)) if replace => *old = value,
-            Some(_) => {}
-            None => metadata.push((key.to_string(), value)),
-        };
-        set("general.file_type", Value::U32(file_type.id()), true);
-        set("general.quantization_version", Value::U32(2), true);
+        let mut metadata = self.metadata.0.clone();
+        metadata.remove("general.alignment");
+        metadata.insert("general.file_type".into(), Value::U32(file_type.id()));
+        metadata.insert("general.quantization_version".into(), Value::U32(2));
         for (key, value) in rerank_metadata() {
-            set(&key, value, key.starts_with("qwen3."));
+            if key.starts_with("qwen3.") || !metadata.contains_key(&key) {
+                metadata.insert(key, value);
+            }
         }
-        // A GGUF source gives its keys in this order; equal models shall give equal files.
-        metadata.sort_by(|(a, _), (b, _)| a.cmp(b));
-        metadata
+        // In order of their keys: equal models shall give equal files.
+        metadata.into_iter().collect()
     }
 
     /// Whether it has `cls.output.weight` of its own.
@@ -205,10 +198,15 @@ impl Source {
     }
 }
 
-fn answers(id: impl Fn(&str) -> Option<usize>) -> Result<[usize; 2]> {
-    let find = |token: &str| {
-        let reason = || format!("lacks the token {token:?}, which a reranker answers with");
-        id(token).ok_or_else(|| Error::model("vocabulary", reason()))
-    };
-    Ok([find(prompt::YES)?, find(prompt::NO)?])
+/// What loading makes of metadata, so that no file is written that would not load.
+fn load(metadata: &Metadata) -> Result<(Config, Tokenizer)> {
+    let config = Config::from_gguf(metadata)?;
+    let tokenizer = Tokenizer::from_gguf(metadata)?;
+    metadata.text("general.name")?;
+    let (frame, context) = (tokenizer.frame()?.len(), config.context_length);
+    if context <= frame {
+        let reason = format!("is {context}; the prompt's frame alone takes {frame} tokens");
+        return Err(Error::model("qwen3.context_length", reason));
+    }
+    Ok((config, tokenizer))
 }

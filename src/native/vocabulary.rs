@@ -7,9 +7,11 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
+use super::json::check;
 use crate::gguf::Value;
+use crate::tokenizer::PATTERN;
 use crate::{Error, Result};
 
 /// Qwen3's merges in the form of its `merges.txt`, best rank first.
@@ -116,31 +118,32 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`Error::InvalidModel`] if it is not one, [`Error::UnsupportedModel`] if
-    /// it is not a byte-level BPE tokenizer as Qwen3's is.
+    /// its stages are not those of Qwen3's.
     pub fn from_tokenizer_json(text: &str) -> Result<Self> {
         let fail = |reason: String| Error::model("tokenizer.json", reason);
         let json: Json = serde_json::from_str(text).map_err(|e| fail(e.to_string()))?;
+        check_stages(&json)?;
         let model = &json["model"];
-        if model["type"].as_str() != Some("BPE") || !mentions(&json["pre_tokenizer"], "ByteLevel") {
-            let kind = model["type"].as_str().unwrap_or("none");
-            return Err(Error::UnsupportedModel(format!(
-                "tokenizer.json: must hold a byte-level BPE tokenizer; its model type is {kind}"
-            )));
-        }
         let entries =
             model["vocab"].as_object().ok_or_else(|| fail("model.vocab is missing".into()))?;
         let mut by_id = HashMap::new();
+        let mut put = |id, token: &str, kind| match by_id.insert(id, (token.to_string(), kind)) {
+            Some((other, _)) if other != token => {
+                Err(fail(format!("the id {id} is that of {other:?} and of {token:?}")))
+            }
+            _ => Ok(()),
+        };
         for (token, id) in entries {
             let id =
                 id.as_u64().ok_or_else(|| fail(format!("the id of {token:?} is not a number")))?;
-            by_id.insert(id, (token.clone(), TokenKind::Normal));
+            put(id, token, TokenKind::Normal)?;
         }
         for added in json["added_tokens"].as_array().into_iter().flatten() {
             let (Some(id), Some(token)) = (added["id"].as_u64(), added["content"].as_str()) else {
                 return Err(fail("an added token lacks id or content".into()));
             };
             let kind = TokenKind::of_added(token, added["special"].as_bool().unwrap_or(false));
-            by_id.insert(id, (token.to_string(), kind));
+            put(id, token, kind)?;
         }
         let merges =
             model["merges"].as_array().ok_or_else(|| fail("model.merges is missing".into()))?;
@@ -175,7 +178,7 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`Error::InvalidModel`] if there are more tokens than rows already.
-    pub fn pad(&mut self, rows: usize) -> Result<()> {
+    pub fn pad(mut self, rows: usize) -> Result<Self> {
         let count = self.tokens.len();
         if count > rows {
             let reason = format!("has {count} tokens, but the embedding only {rows} rows");
@@ -183,7 +186,7 @@ impl Vocabulary {
         }
         self.tokens.extend((count..rows).map(|id| format!("[PAD{id}]")));
         self.kinds.resize(rows, TokenKind::Unused);
-        Ok(())
+        Ok(self)
     }
 
     /// The id of a token.
@@ -232,12 +235,30 @@ fn merge(json: &Json) -> Option<String> {
     }
 }
 
-/// Whether a pre-tokenizer is of type `kind`, or a sequence with one.
-fn mentions(json: &Json, kind: &str) -> bool {
-    json["type"].as_str() == Some(kind)
-        || json["pretokenizers"]
-            .as_array()
-            .is_some_and(|all| all.iter().any(|each| mentions(each, kind)))
+/// Refuses a `tokenizer.json` whose stages would give other ids than [`Tokenizer`]'s.
+///
+/// [`Tokenizer`]: crate::tokenizer::Tokenizer
+fn check_stages(json: &Json) -> Result<()> {
+    let no = &[json!(false)];
+    let none = &[json!(""), Json::Null];
+    let places: &[(&str, &[Json])] = &[
+        ("normalizer/type", &[json!("NFC")]),
+        ("pre_tokenizer/type", &[json!("Sequence")]),
+        ("pre_tokenizer/pretokenizers/0/type", &[json!("Split")]),
+        ("pre_tokenizer/pretokenizers/0/pattern/Regex", &[json!(PATTERN)]),
+        ("pre_tokenizer/pretokenizers/0/behavior", &[json!("Isolated")]),
+        ("pre_tokenizer/pretokenizers/0/invert", no),
+        ("pre_tokenizer/pretokenizers/1/type", &[json!("ByteLevel")]),
+        ("pre_tokenizer/pretokenizers/1/add_prefix_space", no),
+        ("pre_tokenizer/pretokenizers/1/use_regex", no),
+        ("pre_tokenizer/pretokenizers/2", &[Json::Null]),
+        ("model/type", &[json!("BPE")]),
+        ("model/dropout", &[Json::Null]),
+        ("model/ignore_merges", &[json!(false), Json::Null]),
+        ("model/continuing_subword_prefix", none),
+        ("model/end_of_word_suffix", none),
+    ];
+    check(json, "tokenizer.json", places)
 }
 
 /// GPT-2's letters for the bytes, in order of id: printable bytes stand for

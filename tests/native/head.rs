@@ -89,7 +89,8 @@ fn rows_that_no_word_resembles_are_taken_by_their_labels() {
     strange(&mut parts);
     *parts.value(LABELS) = labels(&["LABEL_0", "LABEL_1"]);
     let error = model::load(&parts.to_bytes()).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("do not tell which is yes"), "{error}");
+    let said = "holds [\"LABEL_0\", \"LABEL_1\"], and the rows do not tell which is yes";
+    assert!(error.to_string().contains(said), "{error}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
 use clap::ValueEnum;
-use qwen3_rerank::gguf::Reader;
+use qwen3_rerank::gguf::{Reader, Value};
 use qwen3_rerank::native::quantize;
 use qwen3_rerank::native::random::{FileType, RandomModel};
 use safetensors::tensor::{Dtype, TensorView};
@@ -120,10 +120,17 @@ fn tokenizer(source: &Reader<Cursor<Vec<u8>>>) -> Json {
     }
     json!({
         "added_tokens": added,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}]},
+        "normalizer": {"type": "NFC"},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": QWEN2}, "behavior": "Isolated", "invert": false},
+            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false},
+        ]},
         "model": {"type": "BPE", "vocab": vocab, "merges": merges},
     })
 }
+
+/// `PRETOKENIZE_REGEX` of transformers' tokenization_qwen2.py.
+const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Asserts that two files hold the same tensors, the head aside.
 fn assert_same_tensors(found: &[u8], expected: &[u8]) {
@@ -188,13 +195,19 @@ fn unprefixed_names_and_other_spellings_of_config_are_read() {
     assert_same_tensors(&fs::read(out).unwrap(), &file(&model));
 }
 
+/// A small model whose rows are all of whole blocks of 256 values, as the K types need: eight heads
+/// of 32.
+fn with_rows_for_k_types() -> RandomModel {
+    let mut model = small(FileType::F32, 256);
+    model.architecture.heads = 8;
+    model
+}
+
 #[test]
 fn gguf_files_become_files_of_every_type() {
     let folder = tempfile::tempdir().unwrap();
     let [from, out] = ["from.gguf", "out.gguf"].map(|name| folder.path().join(name));
-    // Eight heads of 32 make rows of 256, as the K types need.
-    let mut model = small(FileType::F32, 256);
-    model.architecture.heads = 8;
+    let mut model = with_rows_for_k_types();
     model.cls = false;
     fs::write(&from, file(&model)).unwrap();
     for &file_type in FileType::value_variants() {
@@ -216,9 +229,7 @@ fn gguf_files_become_files_of_every_type() {
 fn token_vectors_may_have_a_type_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let [from, out] = ["from.gguf", "out.gguf"].map(|name| folder.path().join(name));
-    let mut model = small(FileType::F32, 256);
-    model.architecture.heads = 8;
-    fs::write(&from, file(&model)).unwrap();
+    fs::write(&from, file(&with_rows_for_k_types())).unwrap();
     let written = |token_embedding_type| {
         run(&from, quantize::Types { file_type: FileType::Q8_0, token_embedding_type }, &out)
             .unwrap();
@@ -268,6 +279,7 @@ fn broken(change: impl FnOnce(&Path)) -> String {
     let out = folder.path().join("out.gguf");
     let error = run(folder.path(), FileType::Q8_0, &out).unwrap_err();
     assert!(!out.exists() && !leaves_partial(folder.path()), "{error}");
+    assert!(error.contains(folder.path().to_str().unwrap()), "{error}");
     error
 }
 
@@ -305,11 +317,34 @@ fn broken_configs_are_refused() {
             "LlamaForCausalLM; Qwen3ForCausalLM is read",
         ),
         (with("architectures", json!(["Qwen3ForSequenceClassification"])), "give the original"),
-        (with("rope_scaling", json!({"rope_type": "yarn"})), "rope_scaling of type yarn"),
-        (with("attention_bias", json!(true)), "attention_bias is not supported"),
+        (
+            with("rope_parameters", json!({"rope_theta": 5e6})),
+            "rope_theta is 1000000, but rope_parameters/rope_theta is 5000000",
+        ),
+        (
+            with("rope_parameters", json!({"rope_theta": []})),
+            "rope_parameters/rope_theta is missing",
+        ),
+        (
+            with("rope_scaling", json!({"rope_type": "yarn"})),
+            "rope_scaling/rope_type is \"yarn\"; must be \"default\" or null",
+        ),
+        (with("rope_scaling", json!({"type": 5})), "rope_scaling/type is 5; must be"),
+        (with("rope_scaling", json!("yarn")), "rope_scaling is \"yarn\"; must be an object"),
+        (with("attention_bias", json!(true)), "attention_bias is true; must be false or null"),
+        (with("attention_bias", json!("true")), "attention_bias is \"true\"; must be"),
+        (with("use_sliding_window", json!(1)), "use_sliding_window is 1; must be"),
+        (with("tie_word_embeddings", json!("true")), "tie_word_embeddings is \"true\"; must be"),
+        (with("layer_types", json!("full_attention")), "layer_types is \"full_attention\""),
+        (
+            with("layer_types", json!(["full_attention", "sliding_attention"])),
+            "layer_types/1 is \"sliding_attention\"; must be \"full_attention\"",
+        ),
+        (with("max_position_embeddings", json!(10)), "context_length: is 10; the prompt's frame"),
         (with("rms_norm_eps", json!(5)), "layer_norm_rms_epsilon: is 5; must lie between 0 and 1"),
         (with("rope_theta", json!(0.5)), "rope.freq_base: is 0.5; must be above 1"),
-        (with("hidden_act", json!("gelu")), "hidden_act gelu is not supported"),
+        (with("hidden_act", json!("gelu")), "hidden_act is \"gelu\"; must be \"silu\" or null"),
+        (with("hidden_act", json!(5)), "hidden_act is 5; must be"),
         (
             broken(|folder| fs::remove_file(folder.join("config.json")).unwrap()),
             "config.json: No such file",
@@ -327,21 +362,57 @@ fn broken_tokenizers_are_refused() {
             drop(json["model"]["vocab"].as_object_mut().unwrap().remove(token));
         }))
     };
-    let kind = edit("tokenizer.json", |json| json["model"]["type"] = json!("Unigram"));
-    let merges = edit("tokenizer.json", |json| json["model"]["merges"] = json!([["a"]]));
-    let far = edit("tokenizer.json", |json| json["model"]["vocab"]["far"] = json!(1u64 << 40));
-    let more = edit("tokenizer.json", |json| json["model"]["vocab"]["more"] = json!(10_282));
+    let with = |place: &'static str, value: Json| {
+        broken(edit("tokenizer.json", move |json| match json.pointer_mut(place) {
+            Some(Json::Array(items)) => items.push(value.clone()),
+            Some(old) => *old = value.clone(),
+            None => panic!("nothing at {place}"),
+        }))
+    };
+    let id = |token: &'static str, id: u64| {
+        broken(edit("tokenizer.json", move |json| json["model"]["vocab"][token] = json!(id)))
+    };
+    let bytes = json!({"type": "ByteLevel", "add_prefix_space": true, "use_regex": true});
     let missing = broken(|folder| fs::remove_file(folder.join("tokenizer.json")).unwrap());
     for (error, expected) in [
         (missing, "tokenizer.json: No such file"),
-        (broken(kind), "byte-level BPE tokenizer; its model type is Unigram"),
-        (broken(merges), "a merge is not a pair"),
-        (broken(far), "tokenizer.json: has ids up to"),
-        (broken(more), "but the embedding only 10282 rows"),
-        (without("yes"), "lacks the token \"yes\""),
+        (with("/model/type", json!("Unigram")), "model/type is \"Unigram\"; must be \"BPE\""),
+        (with("/model/merges", json!(["a"])), "a merge is not a pair"),
+        (with("/model/merges", json!("qqq zzz")), "\"qqq\" is not in the vocabulary"),
+        (with("/model/merges", json!("a b c")), "\"b c\" is not in the vocabulary"),
+        (id("far", 1 << 40), "tokenizer.json: has ids up to"),
+        (id("more", 10_282), "but the embedding only 10282 rows"),
+        (id("five", 5), "the id 5 is that of"),
+        (without("yes"), "\"yes\" is not in the vocabulary"),
+        (with("/added_tokens/7/content", json!("")), "tokenizer.ggml.tokens[10263]: is empty"),
+        (with("/normalizer", Json::Null), "normalizer/type is null; must be \"NFC\""),
+        (with("/normalizer/type", json!("Lowercase")), "normalizer/type is \"Lowercase\""),
+        (with("/pre_tokenizer", bytes.clone()), "pre_tokenizer/type is \"ByteLevel\""),
+        (with("/pre_tokenizer/pretokenizers/1", bytes.clone()), "1/add_prefix_space is true"),
+        (with("/pre_tokenizer/pretokenizers/1/use_regex", json!(true)), "1/use_regex is true"),
+        (with("/pre_tokenizer/pretokenizers", bytes), "pre_tokenizer/pretokenizers/2 is {"),
+        (
+            with("/pre_tokenizer/pretokenizers/0/pattern/Regex", json!(r"\s+")),
+            r#"is "\\s+"; must be"#,
+        ),
+        (with("/pre_tokenizer/pretokenizers/0/invert", json!(true)), "0/invert is true"),
     ] {
         assert!(error.contains(expected), "{error}");
     }
+}
+
+/// A checkpoint whose embedding is the same for all tokens.
+fn equal_rows() -> String {
+    broken(|folder| {
+        let path = folder.join("model.safetensors");
+        let mut bytes = fs::read(&path).unwrap();
+        let length = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let header: Json = serde_json::from_slice(&bytes[8..length]).unwrap();
+        let place = &header["model.embed_tokens.weight"]["data_offsets"];
+        let [start, end] = [0, 1].map(|i| length + place[i].as_u64().unwrap() as usize);
+        bytes[start..end].fill(1);
+        fs::write(path, bytes).unwrap();
+    })
 }
 
 #[test]
@@ -359,6 +430,13 @@ fn broken_weights_are_refused() {
         let index = json!({"weight_map": {"a": "../model.safetensors"}});
         write_json(folder, "model.safetensors.index.json", &index);
     });
+    #[cfg(unix)]
+    let circle = broken(|folder| {
+        let index = "model.safetensors.index.json";
+        std::os::unix::fs::symlink(index, folder.join(index)).unwrap();
+    });
+    #[cfg(unix)]
+    assert!(circle.contains("/model.safetensors.index.json: "), "{circle}");
     for (error, expected) in [
         (missing, "model.safetensors: No such file"),
         (index, "weight_map holds something else than file names"),
@@ -366,6 +444,7 @@ fn broken_weights_are_refused() {
         (weights(|bytes| bytes[7] = 0xff), "claims a header of"),
         (weights(|bytes| bytes[9] = 0xff), "its header: "),
         (weights(|bytes| bytes.truncate(bytes.len() - 1)), "it is truncated"),
+        (equal_rows(), "the rows for \"yes\" and \"no\" are equal"),
         // The last bytes are those of a matrix: NaN in BF16.
         (
             weights(|bytes| bytes.iter_mut().rev().take(2).for_each(|b| *b = 0xff)),
@@ -416,8 +495,11 @@ fn a_source_that_would_not_load_is_refused() {
         embedding.data.truncate(2 * embedding.data.len() / 10_282);
     });
     assert!(error.contains("token_embd.weight: has 2 rows"), "{error}");
+    let place = format!("{}: blk.0.attn_norm.weight: holds", from.display());
     let error = refusal(&|parts| parts.tensor("blk.0.attn_norm.weight").data[2..4].fill(0xff));
-    assert!(error.contains("blk.0.attn_norm.weight"), "{error}");
+    assert!(error.contains(&place), "{error}");
+    let error = refusal(&|parts| *parts.value("qwen3.context_length") = Value::U32(10));
+    assert!(error.contains("qwen3.context_length: is 10; the prompt's frame"), "{error}");
     assert!(!leaves_partial(folder.path()));
 }
 
