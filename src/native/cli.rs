@@ -3,6 +3,7 @@
 mod bench;
 mod eval;
 mod info;
+mod lines;
 mod load;
 mod rerank;
 mod score;

@@ -62,17 +62,21 @@ const FILES: &[File] = &[
     ("another architecture", || set("general.architecture", text("llama")), "unsupported_model", "its architecture is \"llama\""),
     ("no architecture", || without("general.architecture"), "invalid_model", "general.architecture: the key is missing"),
     ("no layer count", || without("qwen3.block_count"), "invalid_model", "qwen3.block_count: the key is missing"),
-    ("layer count as text", || set("qwen3.block_count", text("4")), "invalid_model", "qwen3.block_count: must be a whole number, but the file holds a string"),
-    ("layer count below 0", || set("qwen3.block_count", Value::I32(-1)), "invalid_model", "qwen3.block_count: must be a whole number"),
+    ("layer count as text", || set("qwen3.block_count", text("4")), "invalid_model", "qwen3.block_count: must be a whole number, but the file holds the string \"4\""),
+    ("layer count below 0", || set("qwen3.block_count", Value::I32(-1)), "invalid_model", "qwen3.block_count: must be a whole number, but the file holds the integer -1"),
     ("endless layers", || set("qwen3.block_count", Value::U32(u32::MAX)), "invalid_model", "qwen3.block_count: is 4294967295; at most 1024"),
     ("a layer too many", || set("qwen3.block_count", Value::U32(5)), "invalid_model", "blk.4.attn_norm.weight: the tensor is missing"),
     ("no heads", || set("qwen3.attention.head_count", Value::U32(0)), "invalid_model", "qwen3.attention.head_count: is 0"),
     ("heads that do not divide", || set("qwen3.attention.head_count_kv", Value::U32(3)), "invalid_model", "is 3, which does not divide the 4 heads"),
     ("odd head size", || set("qwen3.attention.key_length", Value::U32(33)), "invalid_model", "is 33; must be even"),
     ("unequal value size", || set("qwen3.attention.value_length", Value::U32(64)), "invalid_model", "is 64, unlike the key length 32"),
-    ("epsilon not a number", || set("qwen3.attention.layer_norm_rms_epsilon", Value::F32(f32::NAN)), "invalid_model", "layer_norm_rms_epsilon: must be a finite number"),
+    ("epsilon not a number", || set("qwen3.attention.layer_norm_rms_epsilon", Value::F32(f32::NAN)), "invalid_model", "layer_norm_rms_epsilon: must be a finite number, but the file holds the float NaN"),
     ("rope base 0", || set("qwen3.rope.freq_base", Value::F32(0.0)), "invalid_model", "qwen3.rope.freq_base: is 0; must be above 1"),
+    ("rope base endless", || set("qwen3.rope.freq_base", Value::F32(f32::INFINITY)), "invalid_model", "qwen3.rope.freq_base: must be a finite number, but the file holds the float inf"),
+    ("no rope base", || without("qwen3.rope.freq_base"), "invalid_model", "qwen3.rope.freq_base: the key is missing"),
     ("scaled rope", scaled_rope, "unsupported_model", "its rope is scaled (yarn, factor 4)"),
+    ("scaled rope without type", || set("qwen3.rope.scaling.factor", Value::F32(4.0)), "unsupported_model", "its rope is scaled (linear, factor 4)"),
+    ("scaled rope by the old key", || set("qwen3.rope.scale_linear", Value::F32(2.0)), "unsupported_model", "its rope is scaled (linear, factor 2)"),
     ("context too short", || set("qwen3.context_length", Value::U32(8)), "invalid_value", "max_length: is 8; the prompt's frame alone takes"),
     ("tensors that overlap", || tensor("output_norm.weight", |t| t.offset = Some(0)), "invalid_model", "its data overlaps that of"),
     // Tensors that the model needs, and no others.
@@ -83,7 +87,9 @@ const FILES: &[File] = &[
     ("shape turned round", || tensor("blk.0.ffn_up.weight", |t| t.dims.reverse()), "invalid_model", "blk.0.ffn_up.weight: has shape [96, 256]; must be [256, 96]"),
     // Tokenizer.
     ("no vocabulary", || without("tokenizer.ggml.tokens"), "invalid_model", "tokenizer.ggml.tokens: the key is missing"),
-    ("vocabulary of numbers", || set("tokenizer.ggml.tokens", Value::Array(vec![Value::U32(1)])), "invalid_model", "tokenizer.ggml.tokens: must be an array of strings"),
+    ("vocabulary of numbers", || set("tokenizer.ggml.tokens", Value::Array(vec![Value::U32(1)])), "invalid_model", "tokenizer.ggml.tokens: must be an array of strings, but the file holds the integer 1 at index 0"),
+    ("vocabulary without array", || set("tokenizer.ggml.tokens", Value::Bool(true)), "invalid_model", "tokenizer.ggml.tokens: must be an array of strings, but the file holds the boolean true"),
+    ("token type below 0", || parts(|p| p.items("tokenizer.ggml.token_type")[3] = Value::I32(-1)), "invalid_model", "must be an array of whole numbers, but the file holds the integer -1 at index 3"),
     ("vocabulary too small", || set("tokenizer.ggml.tokens", Value::Array(vec![text("a")])), "invalid_model", "types for 1 tokens"),
     ("another tokenizer", || set("tokenizer.ggml.model", text("llama")), "unsupported_model", "tokenizer.ggml.model is \"llama\""),
     ("another splitting", || set("tokenizer.ggml.pre", text("gpt-2")), "unsupported_model", "tokenizer.ggml.pre is \"gpt-2\""),
@@ -93,6 +99,7 @@ const FILES: &[File] = &[
     ("merge of one token", || parts(|p| p.items("tokenizer.ggml.merges")[7] = text("alone")), "invalid_model", "tokenizer.ggml.merges[7]: \"alone\" is not two tokens"),
     ("merge of unknown tokens", || parts(|p| p.items("tokenizer.ggml.merges")[7] = text("no-such token")), "invalid_model", "tokenizer.ggml.merges[7]: \"no-such\" is not in the vocabulary"),
     ("no token yes", || parts(|p| p.items("tokenizer.ggml.merges").retain(|m| !matches!(m, Value::String(m) if m.replace(' ', "") == "yes"))), "invalid_model", "\"yes\" is not a single token"),
+    ("control token empty", || parts(|p| p.items("tokenizer.ggml.tokens").iter_mut().filter(|token| **token == text("<|endoftext|>")).for_each(|token| *token = text(""))), "invalid_model", "]: is empty"),
     ("a control token without end", long_control_token, "invalid_model", "tokenizer.ggml.tokens: control tokens of"),
     ("no control token", no_control_token, "invalid_model", "has no control token <|im_end|>"),
     // Scoring head.
@@ -345,7 +352,8 @@ fn broken_http_gets_the_same_form_of_error() {
     let huge = "x".repeat(1_000_000);
     type Http<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a str);
     let text: &[_] = &[("content-type", "text/plain")];
-    let requests: [Http; 9] = [
+    let zipped: &[_] = &[JSON[0], ("content-encoding", "gzip")];
+    let requests: [Http; 10] = [
         ("GET", "/rerank", &[], "", 405, "method_not_allowed"),
         ("DELETE", "/v1/rerank", &[], "", 405, "method_not_allowed"),
         ("POST", "/health", &JSON, "{}", 405, "method_not_allowed"),
@@ -353,6 +361,7 @@ fn broken_http_gets_the_same_form_of_error() {
         ("GET", "/", &[], "", 404, "not_found"),
         ("POST", "/rerank", &[], &good, 415, "unsupported_media_type"),
         ("POST", "/rerank", text, &good, 415, "unsupported_media_type"),
+        ("POST", "/rerank", zipped, &good, 415, "unsupported_media_type"),
         ("POST", "/rerank", &JSON, &large, 413, "payload_too_large"),
         ("POST", "/rerank", &JSON, &huge, 413, "payload_too_large"),
     ];
@@ -416,8 +425,8 @@ const ARGUMENTS: &[Arguments] = &[
     ("rerank --model MODEL --max-length 9 --query q --documents DIR/good.txt", 1, "max_length: is 9; the prompt's frame alone takes"),
     ("rerank --model MODEL --max-length 60 --query q --documents DIR/good.txt", 1, "query: is too long"),
     ("score --model MODEL --input DIR/nothing", 1, "DIR/nothing: No such file"),
-    ("score --model MODEL --input DIR/good.txt", 1, "error: line 1: not {\"query\", \"document\"} as JSON: expected value at column 1"),
-    ("score --model MODEL --input DIR/keys.jsonl", 1, "line 2: not {\"query\", \"document\"} as JSON: missing field `document`"),
+    ("score --model MODEL --input DIR/good.txt", 1, "error: line 1: not JSON: expected value at column 1"),
+    ("score --model MODEL --input DIR/keys.jsonl", 1, "line 2: document: is missing; give a string"),
     ("score --model MODEL --input DIR/blank.jsonl", 1, "line 1: query: is empty"),
     ("info --model DIR/empty.gguf", 1, "empty.gguf: invalid model file: byte 0: the file is empty"),
     ("serve --model MODEL --port 99999", 2, "99999 is not in 0..=65535"),
@@ -430,7 +439,8 @@ const ARGUMENTS: &[Arguments] = &[
     ("random --heads 0 DIR/out.gguf", 1, "heads: is 0"),
     ("random DIR/nothing/out.gguf", 1, "No such file"),
     ("quantize --from DIR/nothing --type q8_0 DIR/out.gguf", 1, "DIR/nothing"),
-    ("quantize --from DIR/good.txt --type q8_0 DIR/out.gguf", 1, "not a GGUF file"),
+    ("quantize --from DIR/good.txt --type q8_0 DIR/out.gguf", 1, "DIR/good.txt: byte 0: not a GGUF file"),
+    ("quantize --from DIR/empty.gguf --type q8_0 DIR/out.gguf", 1, "DIR/empty.gguf: byte 0: the file is empty"),
     ("quantize --from DIR --type q8_0 DIR/out.gguf", 1, "config.json"),
     ("quantize --from MODEL --type iq4_xs DIR/out.gguf", 2, "invalid value 'iq4_xs' for '--type"),
 ];

@@ -75,6 +75,19 @@ fn documents_are_json_or_lines_from_a_file_or_stdin() {
 }
 
 #[test]
+fn a_bad_line_among_json_lines_is_refused() {
+    let lines = "\n{\"text\": \"Paris\"}\n\n{\"txt\": \"Berlin\"}\n";
+    let output = command("rerank")
+        .args(["--query", "q", "--documents", "-"])
+        .write_stdin(lines)
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.starts_with("error: stdin: line 4: text: is missing"), "{error}");
+}
+
+#[test]
 fn options_reach_the_model() {
     let plain = regolo(&[]);
     assert_ne!(
@@ -129,6 +142,20 @@ fn score_keeps_the_answers_before_a_bad_line() {
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2);
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.starts_with("error: line 3: "), "{error}");
+}
+
+#[test]
+fn score_says_what_is_wrong_with_a_line() {
+    for (line, message) in [
+        (r#"["q", "d"]"#, "must be a JSON object"),
+        (r#"{"query": "q"}"#, "document: is missing; give a string"),
+        (r#"{"query": "q", "document": 7}"#, "document: must be a string, not a number"),
+        (r#"{"query": " ", "document": "d"}"#, "query: "),
+    ] {
+        let output = command("score").write_stdin(format!("\u{feff}{line}\n")).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with(&format!("error: line 1: {message}")), "{error}");
+    }
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn figures_and_runs_of_the_fixture_are_those_that_trec_eval_saw() {
     assert_eq!((&report["queries"], &report["queries_left_out"]), (&7.into(), &1.into()));
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
     assert!(
-        said.contains("qrels/test.tsv: judged documents that corpus.jsonl lacks: 1;"),
+        said.contains("qrels/test.tsv: judged documents that corpus.jsonl lacks, which count as never found: 1"),
         "{said}"
     );
     let mut lines = 0;
@@ -222,4 +222,17 @@ fn a_query_for_which_bm25_finds_nothing_stays_in_the_mean() {
         assert_eq!(report[name]["mrr_at_10"], 0.5);
         assert_eq!(report[name]["map"], 0.5);
     }
+}
+
+#[test]
+fn a_relevant_document_that_is_passed_over_is_told() {
+    let folder = small();
+    for name in ["corpus.jsonl", "qrels/test.tsv"] {
+        let path = folder.path().join(name);
+        fs::write(&path, read(&path).replace("d1", "q1")).unwrap();
+    }
+    let (_, said) = json(folder.path(), &[]);
+    let warning =
+        "relevant documents with their query's own id, which are passed over as in BEIR: 1";
+    assert!(said.contains(warning), "{said}");
 }

@@ -106,16 +106,15 @@ impl EvalArgs {
             rerank: dataset.metrics(&reranked),
             seconds,
         };
-        if let Some(runs) = runs {
-            runs.write("bm25", &dataset, &candidates)?;
-            runs.write("rerank", &dataset, &reranked)?;
-        }
+        // First the figures, which took long: a full disk shall not lose them.
         if self.json {
-            return print(&report);
+            print(&report)?;
+        } else {
+            let mut stdout = std::io::stdout().lock();
+            write!(stdout, "{report}")?;
+            stdout.flush()?;
         }
-        let mut stdout = std::io::stdout().lock();
-        write!(stdout, "{report}")?;
-        Ok(stdout.flush()?)
+        runs.map_or(Ok(()), |runs| runs.write(&dataset, &candidates, &reranked))
     }
 
     /// What BM25 finds.
@@ -174,7 +173,8 @@ impl EvalArgs {
                 match warning {
                     Warning::Truncated { .. } => cut += 1,
                     other => progress.suspend(|| {
-                        tell(&format!("warning: the query {:?}: {other}", query.id));
+                        let id = &query.id;
+                        tell(&format!("warning: the query {id:?} and what BM25 found: {other}"));
                     }),
                 }
             }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::lines::{fields, required};
 use super::load::{ModelArgs, bar, open};
 use super::{parse_count, tell};
 use crate::native::answer_id;
@@ -20,7 +21,8 @@ Examples:
   ls *.md | qwen3-rerank rerank --model model.gguf --query 'how to install' --documents - --form v1
 
 Documents are a JSON array of strings or of {\"text\": string} objects if the first character
-is [, and else one a line, blank lines left out. Warnings go to stderr.";
+is [; such objects, one a line, if the first line is one; and else texts, one a line. Blank
+lines are left out. Warnings go to stderr.";
 
 /// Largest file of documents, so that a wrong one does not fill the memory.
 const MOST_BYTES: u64 = 256 << 20;
@@ -103,22 +105,30 @@ fn read_request(query: &str, path: &Path) -> Result<RerankRequest> {
     let text = read_text(path, &name)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if !text.trim_start().starts_with('[') {
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        if let Some(documents) = objects(lines.clone()) {
-            return Ok(RerankRequest::from_json(&json!({"query": query, "documents": documents}))?);
-        }
-        return Ok(RerankRequest::new(query, lines.map(str::to_string).collect()));
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+        let of_objects = lines.clone().next().is_some_and(|(_, line)| has_text(line));
+        let document = |(number, line): (usize, &str)| {
+            if of_objects {
+                text_of(line).with_context(|| format!("{name}: line {number}"))
+            } else {
+                Ok(line.to_string())
+            }
+        };
+        return Ok(RerankRequest::new(query, lines.map(document).collect::<Result<_>>()?));
     }
     let documents: Value = serde_json::from_str(text)
         .map_err(|error| anyhow!("{name}: starts with [ but is not a JSON array: {error}"))?;
     Ok(RerankRequest::from_json(&json!({"query": query, "documents": documents}))?)
 }
 
-/// JSON lines, if all are objects with a text.
-fn objects<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<Value>> {
-    let object =
-        |line| serde_json::from_str(line).ok().filter(|line: &Value| line["text"].is_string());
-    lines.map(object).collect()
+/// Whether a line is a JSON object with a text.
+fn has_text(line: &str) -> bool {
+    fields(line.as_bytes()).is_ok_and(|fields| fields.is_some_and(|own| own.contains_key("text")))
+}
+
+/// The text of a line that is a JSON object.
+fn text_of(line: &str) -> Result<String> {
+    required(&fields(line.as_bytes())?.unwrap_or_default(), "text")
 }
 
 fn read_text(path: &Path, name: &str) -> Result<String> {

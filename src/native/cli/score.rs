@@ -1,22 +1,19 @@
 //! `score`: JSON lines in, JSON lines out.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
-use serde::Deserialize;
 
+use super::lines::{fields, read_line, required};
 use super::load::{ModelArgs, open};
-use crate::{RerankRequest, Reranker};
+use crate::{RerankRequest, Reranker, wire};
 
 /// The most lines that are scored together.
 const GROUP: usize = 64;
 /// Bytes read ahead, within which lines can be scored together.
 const BUFFER: usize = 1 << 20;
-
-/// Bytes of a line beyond which it is no longer read, and so ends as broken JSON.
-const LONGEST_LINE: u64 = 32 << 20;
 
 const EXAMPLES: &str = "\
 Example:
@@ -39,7 +36,6 @@ pub(super) struct ScoreArgs {
 }
 
 /// One line of input.
-#[derive(Deserialize)]
 struct Line {
     query: String,
     document: String,
@@ -72,13 +68,12 @@ fn score<R: Read>(
 ) -> Result<()> {
     let mut group: Option<Group> = None;
     for number in 1.. {
-        let mut bytes = Vec::new();
-        let read = match input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes) {
-            Ok(0) => break,
-            Ok(_) => read_line(&bytes).with_context(|| format!("line {number}")),
-            Err(error) => Err(error).with_context(|| format!("line {number}")),
+        let read = match read_line(&mut input, number) {
+            Ok(None) => break,
+            Ok(Some(line)) => Line::read(&line),
+            Err(error) => Err(error),
         };
-        let line = match read {
+        let line = match read.with_context(|| format!("line {number}")) {
             Ok(Some(line)) => line,
             Ok(None) => continue,
             Err(error) => {
@@ -103,17 +98,15 @@ fn score<R: Read>(
     flush(reranker, &mut group, &mut output)
 }
 
-/// A line's content; `None` if it is blank.
-fn read_line(bytes: &[u8]) -> Result<Option<Line>> {
-    if bytes.trim_ascii().is_empty() {
-        return Ok(None);
+impl Line {
+    /// A line's content; `None` if it is blank.
+    fn read(line: &[u8]) -> Result<Option<Self>> {
+        let Some(fields) = fields(line)? else { return Ok(None) };
+        let query = required(&fields, "query")?;
+        RerankRequest::new(query.as_str(), vec![String::new()]).validate()?;
+        let instruction = wire::text(&fields, &["instruction"])?;
+        Ok(Some(Self { query, document: required(&fields, "document")?, instruction }))
     }
-    let line: Line = serde_json::from_slice(bytes)
-        // The parser counts lines within this one.
-        .map_err(|error| error.to_string().replace(" at line 1 column", " at column"))
-        .map_err(|error| anyhow!("not {{\"query\", \"document\"}} as JSON: {error}"))?;
-    RerankRequest::new(line.query.as_str(), vec![String::new()]).validate()?;
-    Ok(Some(line))
 }
 
 impl Group {

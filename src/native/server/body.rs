@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,13 +29,14 @@ impl FromRequest<Arc<Served>> for JsonBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, served: &Arc<Served>) -> Result<Self, ApiError> {
+        let refused = |message| {
+            ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+        };
         if !is_json(request.headers()) {
-            let message = "the body must be JSON, with Content-Type: application/json";
-            return Err(ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                message,
-            ));
+            return Err(refused("the body must be JSON, with Content-Type: application/json"));
+        }
+        if request.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+            return Err(refused("the body must not be compressed: send no Content-Encoding"));
         }
         let (bytes, held) = read(request.into_body(), served).await?;
         if structure(&bytes) > MOST_STRUCTURE {
@@ -44,7 +45,8 @@ impl FromRequest<Arc<Served>> for JsonBody {
             );
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_value", message));
         }
-        let value = serde_json::from_slice(&bytes).map_err(|error| {
+        let json = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+        let value = serde_json::from_slice(json).map_err(|error| {
             let message = format!("the body is not valid JSON: {error}");
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", message)
         })?;

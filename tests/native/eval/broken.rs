@@ -31,11 +31,14 @@ const BROKEN: &[Broken] = &[
     ("qrels/test.tsv", Some(b""), "/qrels/test.tsv: has no score above 0, so nothing is relevant"),
     ("qrels/test.tsv", Some(b"query-id\tcorpus-id\tscore\nq1\td1\t0\n"), "/qrels/test.tsv: has no score above 0"),
     ("qrels/test.tsv", Some(b"q1\td1\t1\n"), "/qrels/test.tsv: line 1: must be the header, query-id, corpus-id and score"),
+    ("qrels/test.tsv", Some(b"\nq1\td1\t3.0\nq1\td1\t1\n"), "/qrels/test.tsv: line 2: must be the header, query-id, corpus-id and score"),
+    ("qrels/test.tsv", Some(b"corpus-id\tquery-id\tscore\nd1\tq1\t1\n"), "/qrels/test.tsv: line 1: must be the header, query-id, corpus-id and score"),
     ("qrels/test.tsv", Some(b"query-id\tcorpus-id\tscore\nq1 d1 1\n"), "/qrels/test.tsv: line 2: has 1 fields; must be query-id, corpus-id and score with tabs between"),
     ("qrels/test.tsv", Some(b"query-id\tcorpus-id\tscore\nq1\t0\td1\t1\n"), "/qrels/test.tsv: line 2: has 4 fields"),
     ("qrels/test.tsv", Some(b"query-id\tcorpus-id\tscore\n\nq1\td1\t0.5\n"), "/qrels/test.tsv: line 3: score: \"0.5\" is not a whole number"),
+    ("qrels/test.tsv", Some(b"query-id\tcorpus-id\tscore\nq1\td1\t9999999999\n"), "/qrels/test.tsv: line 2: score: \"9999999999\" is not a whole number of 32 bits"),
     ("qrels/test.tsv", Some(b"query-id\tcorpus-id\tscore\nq1\td1\t1\nq9\td1\t1\n"), "/qrels/test.tsv: line 3: query-id: \"q9\" is not in queries.jsonl"),
-    ("qrels/test.tsv", Some(b"query-id\tcorpus-id\tscore\r\nq1\t\xff\t1\n"), "/qrels/test.tsv: line 2: stream did not contain valid UTF-8"),
+    ("qrels/test.tsv", Some(b"query-id\tcorpus-id\tscore\r\nq1\t\xff\t1\n"), "/qrels/test.tsv: line 2: not UTF-8 text"),
 ];
 
 /// What `eval` says on a folder that it refuses.
@@ -61,6 +64,41 @@ fn broken_folders_are_refused_with_file_line_and_field() {
         let expected = format!("{}{message}", folder.path().display());
         assert!(error.contains(&expected), "{error} does not say {expected}");
     }
+}
+
+#[test]
+fn lines_have_a_limit() {
+    let folder = small();
+    let path = folder.path().join("qrels/test.tsv");
+    fs::write(&path, vec![b'q'; (32 << 20) + 1]).unwrap();
+    let error = refusal(folder.path(), &[], 1);
+    assert!(error.contains("/qrels/test.tsv: line 1: is over the limit of 32 MiB"), "{error}");
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_out_of_reach_is_not_called_missing() {
+    let folder = small();
+    for name in ["corpus.jsonl", "qrels/test.tsv"] {
+        let path = folder.path().join(name);
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let error = refusal(folder.path(), &[], 1);
+        assert!(error.contains(&format!("{}: ", path.display())), "{error}");
+        assert!(!error.contains("is missing"), "{error}");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "{\"_id\": \"d1\", \"text\": \"t\"}").unwrap();
+    }
+}
+
+#[test]
+fn runs_that_cannot_be_written_are_refused_before_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("rerank.run")).unwrap();
+    let runs = folder.path().to_str().unwrap();
+    let error = refusal(&fixture(""), &["--split", "dev", "--runs", runs], 1);
+    assert!(error.contains("/rerank.run: is there already, and not a regular file"), "{error}");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
 }
 
 #[test]

@@ -2,20 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde_json::Value;
 
+use super::super::lines::{fields, read_line, required};
 use super::super::load::open;
 use super::super::tell;
 use super::Rankings;
 use crate::native::metrics::Metrics;
 use crate::wire;
-
-/// Bytes of a line beyond which it is no longer read, and so ends as broken JSON.
-const LONGEST_LINE: u64 = 32 << 20;
 
 /// A corpus and the queries that are put to it.
 pub struct Dataset {
@@ -50,15 +47,17 @@ impl Dataset {
     /// Judged documents that the corpus lacks stay judged, as never found, and
     /// are counted on stderr.
     pub fn read(folder: &Path, split: &str) -> Result<Self> {
-        if !folder.is_dir() {
+        if !is_there(folder)? || !folder.is_dir() {
             bail!("{}: no such folder", folder.display());
         }
         let [corpus, queries] = ["corpus.jsonl", "queries.jsonl"].map(|name| folder.join(name));
-        if let Some(missing) = [&corpus, &queries].into_iter().find(|path| !path.exists()) {
-            bail!(
-                "{}: is missing; a folder in BEIR's form has corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv",
-                missing.display()
-            );
+        for path in [&corpus, &queries] {
+            if !is_there(path)? {
+                bail!(
+                    "{}: is missing; a folder in BEIR's form has corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv",
+                    path.display()
+                );
+            }
         }
         let qrels = find_split(&folder.join("qrels"), split)?;
         // First what is small: an error in it shows at once.
@@ -68,12 +67,19 @@ impl Dataset {
         if dataset.queries.is_empty() {
             bail!("{}: has no score above 0, so nothing is relevant", qrels.display());
         }
-        let unknown = dataset.unknown_documents();
-        if unknown > 0 {
-            let name = qrels.display();
-            tell(&format!(
-                "warning: {name}: judged documents that corpus.jsonl lacks: {unknown}; they count as never found"
-            ));
+        for (count, what) in [
+            (
+                dataset.unknown_documents(),
+                "judged documents that corpus.jsonl lacks, which count as never found",
+            ),
+            (
+                dataset.passed_over(),
+                "relevant documents with their query's own id, which are passed over as in BEIR",
+            ),
+        ] {
+            if count > 0 {
+                tell(&format!("warning: {}: {what}: {count}", qrels.display()));
+            }
         }
         Ok(dataset)
     }
@@ -96,6 +102,13 @@ impl Dataset {
         unknown.len()
     }
 
+    /// How many queries are judged to be answered by the document with their own id.
+    fn passed_over(&self) -> usize {
+        let answers_itself =
+            |query: &&Query| query.judged.get(&query.id).is_some_and(|&grade| grade > 0);
+        self.queries.iter().filter(answers_itself).count()
+    }
+
     /// The figures of `rankings`, one for each query.
     pub fn metrics(&self, rankings: &Rankings) -> Metrics {
         let metrics = |(query, ranking): (&Query, &Vec<usize>)| {
@@ -109,10 +122,15 @@ impl Dataset {
     }
 }
 
+/// Whether there is something under this name, be it out of reach.
+fn is_there(path: &Path) -> Result<bool> {
+    path.try_exists().with_context(|| path.display().to_string())
+}
+
 /// The file of a split, or an error that names those there are.
 fn find_split(folder: &Path, split: &str) -> Result<PathBuf> {
     let path = folder.join(format!("{split}.tsv"));
-    if path.exists() {
+    if is_there(&path)? {
         return Ok(path);
     }
     let context = || folder.display().to_string();
@@ -153,18 +171,10 @@ fn read_lines<T>(
     let mut input = BufReader::new(open(path)?);
     let mut first_lines = HashMap::new();
     let mut made = Vec::new();
-    let mut bytes = Vec::new();
     for number in 1.. {
         let place = || format!("{}: line {number}", path.display());
-        bytes.clear();
-        let read = input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes);
-        if read.with_context(place)? == 0 {
-            break;
-        }
-        if bytes.trim_ascii().is_empty() {
-            continue;
-        }
-        let [id, title, text] = read_line(&bytes).with_context(place)?;
+        let Some(line) = read_line(&mut input, number).with_context(place)? else { break };
+        let Some([id, title, text]) = read_item(&line).with_context(place)? else { continue };
         if let Some(first) = first_lines.insert(id.clone(), number) {
             bail!("{}: _id: {id:?} stands on line {first} already", place());
         }
@@ -176,45 +186,45 @@ fn read_lines<T>(
     Ok(made)
 }
 
-/// `_id`, `title` (empty if there is none) and `text` of a line.
-fn read_line(bytes: &[u8]) -> Result<[String; 3]> {
-    // Without the line's end, past which the parser would place what is missing.
-    let value: Value = serde_json::from_slice(bytes.trim_ascii_end())
-        // The parser counts lines within this one.
-        .map_err(|error| error.to_string().replace(" at line 1 column", " at column"))
-        .map_err(|error| anyhow!("not JSON: {error}"))?;
-    let fields = value.as_object().context("must be a JSON object")?;
-    let field = |name| wire::text(fields, &[name]);
-    let required =
-        |name| field(name)?.with_context(|| format!("{name}: is missing; give a string"));
-    let id = required("_id")?;
+/// `_id`, `title` (empty if there is none) and `text` of a line; `None` if it is blank.
+fn read_item(line: &[u8]) -> Result<Option<[String; 3]>> {
+    let Some(fields) = fields(line)? else { return Ok(None) };
+    let id = required(&fields, "_id")?;
     if id.is_empty() {
         bail!("_id: is empty");
     }
-    Ok([id, field("title")?.unwrap_or_default(), required("text")?])
+    let title = wire::text(&fields, &["title"])?.unwrap_or_default();
+    Ok(Some([id, title, required(&fields, "text")?]))
 }
+
+/// The names of a row's fields, with which the judgements begin.
+const HEADER: [&str; 3] = ["query-id", "corpus-id", "score"];
 
 /// Gives the judgements in the file to their queries. Where a pair stands
 /// twice, the last one holds, as in BEIR.
 fn judge(queries: &mut [Query], path: &Path) -> Result<()> {
     let places: HashMap<String, usize> =
         queries.iter().enumerate().map(|(index, query)| (query.id.clone(), index)).collect();
-    for (number, line) in (1..).zip(BufReader::new(open(path)?).lines()) {
+    let mut input = BufReader::new(open(path)?);
+    let mut header_read = false;
+    for number in 1.. {
         let place = || format!("{}: line {number}", path.display());
-        let line = line.with_context(place)?;
+        let Some(line) = read_line(&mut input, number).with_context(place)? else { break };
+        let line = String::from_utf8(line).map_err(|_| anyhow!("{}: not UTF-8 text", place()))?;
         if line.is_empty() {
             continue;
         }
-        let [query, document, score] = read_row(&line).with_context(place)?;
-        let grade = score.trim().parse();
-        if number == 1 {
-            if grade.is_ok() {
+        let row = read_row(&line).with_context(place)?;
+        if !header_read {
+            if row != HEADER {
                 bail!("{}: must be the header, query-id, corpus-id and score", place());
             }
+            header_read = true;
             continue;
         }
-        let Ok(grade) = grade else {
-            bail!("{}: score: {score:?} is not a whole number", place());
+        let [query, document, score] = row;
+        let Ok(grade) = score.trim().parse() else {
+            bail!("{}: score: {score:?} is not a whole number of 32 bits", place());
         };
         let Some(&index) = places.get(&query) else {
             bail!("{}: query-id: {query:?} is not in queries.jsonl", place());

@@ -1,8 +1,8 @@
 //! Rankings as TREC run files, for other tools to measure.
 
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -10,14 +10,19 @@ use super::Rankings;
 use super::dataset::Dataset;
 use crate::native::partial_file::PartialFile;
 
-/// A folder for run files.
-pub struct Runs {
-    folder: PathBuf,
+/// The run files of BM25's order and of the model's.
+pub struct Runs([Run; 2]);
+
+struct Run {
+    name: &'static str,
+    file: PartialFile,
+    sink: BufWriter<File>,
 }
 
 impl Runs {
-    /// Makes the folder if there is none. Ids that a run file cannot hold,
-    /// since white space separates its fields, are refused here, before the work.
+    /// Makes the folder if there is none, and begins both files. What cannot be written is refused
+    /// here, before the work; so are ids that a run file cannot hold, since white space separates
+    /// its fields.
     pub fn new(folder: &Path, dataset: &Dataset) -> Result<Self> {
         let documents = dataset.corpus.iter().map(|document| &document.id);
         let mut ids = documents.chain(dataset.queries.iter().map(|query| &query.id));
@@ -25,15 +30,28 @@ impl Runs {
             bail!("--runs: the _id {id:?} holds white space, which separates fields there");
         }
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        Ok(Self { folder: folder.to_path_buf() })
+        Ok(Self([Run::new(folder, "bm25")?, Run::new(folder, "rerank")?]))
+    }
+
+    /// Writes both orders.
+    pub fn write(self, dataset: &Dataset, bm25: &Rankings, reranked: &Rankings) -> Result<()> {
+        let [first, second] = self.0;
+        first.write(dataset, bm25)?;
+        second.write(dataset, reranked)
+    }
+}
+
+impl Run {
+    fn new(folder: &Path, name: &'static str) -> Result<Self> {
+        let (file, sink) = PartialFile::create(&folder.join(format!("{name}.run")))?;
+        Ok(Self { name, file, sink })
     }
 
     /// Writes `NAME.run`: `query Q0 document rank score NAME`. The score counts
     /// down to 1, for tools order by it alone, and equal ones by document.
-    pub fn write(&self, name: &str, dataset: &Dataset, rankings: &Rankings) -> Result<()> {
-        let path = self.folder.join(format!("{name}.run"));
-        let context = || path.display().to_string();
-        let (file, mut sink) = PartialFile::create(&path)?;
+    fn write(self, dataset: &Dataset, rankings: &Rankings) -> Result<()> {
+        let Self { name, file, mut sink } = self;
+        let context = || format!("writing {name}.run");
         for (query, ranking) in dataset.queries.iter().zip(rankings) {
             for (index, &document) in ranking.iter().enumerate() {
                 let (rank, score) = (index + 1, ranking.len() - index);
