@@ -209,7 +209,6 @@ FIELDS = {
     "Religions": "religions in {}",
     "Government type": "What form of government does {} have?",
     "Independence": "When did {} become independent?",
-    "Currency": "What is the currency of {}?",
     "Area": "How big is {}?",
     "Natural resources": "natural resources of {}",
     "Terrain": "terrain and landscape in {}",
@@ -240,7 +239,7 @@ def plain(value) -> str:
 
 
 def factbook():
-    """The World Factbook: each field a passage, with a question for the common ones. The US capital is left out."""
+    """The World Factbook: each field a passage, with a question for the common ones."""
     for path, raw in sorted(sources.git_files("factbook/factbook.json").items()):
         if not re.fullmatch(r"[a-z-]+/[a-z]{2}\.json", path) or path.startswith("meta"):
             continue
@@ -248,11 +247,10 @@ def factbook():
         name = plain(data.get("Government", {}).get("Country name", {}).get("conventional short form", ""))
         if not name or name == "none":
             continue
-        united_states = path.endswith("/us.json")
         for section in data.values():
             for key, value in section.items():
                 text = plain(value)
-                if len(text) < 3 or (united_states and key in ("Capital", "Country name")):
+                if len(text) < 3:
                     continue
                 where = f"factbook/{path}/{key}"
                 if key == "Capital" and isinstance(value, dict) and "name" in value:

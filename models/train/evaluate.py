@@ -1,4 +1,4 @@
-"""Step 7, evaluate: MRR@10 and nDCG@10 of BM25's top k, reranked by everything there is to compare with.
+"""Step 8, evaluate: MRR@10 and nDCG@10 of BM25's top k, reranked by everything there is to compare with.
 
     python models/train/evaluate.py --set xquad --top 15              # the trained checkpoint
     python models/train/evaluate.py --set everyday --state calibrated.pt
@@ -83,8 +83,7 @@ def model_scores(model, prompts, passages, queries, candidates) -> np.ndarray:
         batch, order = prompts.batch(
             [prompts.query(queries[r]) for r in rows], [[ids[c] for c in candidates[r]] for r in rows]
         )
-        with torch.autocast("cpu", torch.bfloat16):
-            odds = torch.cat([part.float() for part in model(batch)]).numpy()
+        odds = torch.cat([part.float() for part in model(batch)]).numpy()
         scores[order[:, 0] + start, order[:, 1]] = odds
     return scores
 

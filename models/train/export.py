@@ -1,13 +1,13 @@
-"""Step 8, export: the trained model as a checkpoint folder of transformers, and as the GGUF of this repository.
+"""Step 7, export: the trained model as a checkpoint folder of transformers, and as the GGUF of this repository.
 
     python models/train/export.py                                   # folder target/train/qwen3-rerank-nano
     cargo run --release --no-default-features --features native -- quantize \\
-        --from target/train/qwen3-rerank-nano --type q8_0 --token-embedding-type q6_k \\
-        models/qwen3-rerank-nano-q8_0.gguf
+        --from target/train/qwen3-rerank-nano --type q8_0 --token-embedding-type q6_k target/train/q8.gguf
 
-The head is calibrated: a temperature and a bias, fitted on the development set's candidates and on random pairs
-of the training data so that scores are probabilities, are folded into its two rows. The bias needs a direction in
+The head is calibrated: a temperature and a bias, fitted on the candidates of XQuAD's training articles and on random
+pairs of the training data so that scores are probabilities, are folded into its two rows. The bias needs a direction in
 which all final vectors are alike: the least-squares solution of H w = 1.
+What is written is then read by transformers' Qwen3ForCausalLM, which must score a few pairs as the model here does.
 """
 
 import argparse
@@ -17,15 +17,19 @@ import pathlib
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 import evaluate
 from batches import Prompts
 from model import CONFIG, Reranker, checkpoint, config_json
+from prompt import INSTRUCTION, SUFFIX, head
 from sources import WORK
 from teacher import Bm25, read
 
 # What share of passages to rank is taken to be irrelevant.
 IRRELEVANT = 0.9
+# Pairs that transformers' model scores too, and how far apart the two may be, in the log-odds.
+CHECKED, NEAR = 12, 1e-2
 
 
 def final_vectors(model: Reranker, prompts: Prompts, pairs: list[tuple[str, str]]) -> torch.Tensor:
@@ -97,11 +101,32 @@ def calibrate(model: Reranker, prompts: Prompts, count: int):
         model.answers[1].copy_(row / 2)
 
 
+def check(folder: pathlib.Path, model: Reranker, prompts: Prompts):
+    """Fails if transformers' model of the folder scores other than `model`."""
+    passages, queries, _ = evaluate.load("dev")
+    pairs = list(zip(queries[:CHECKED], passages, strict=False))
+    ours = final_vectors(model, prompts, pairs) @ (model.answers[1] - model.answers[0])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    reference = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    yes, no = tokenizer.convert_tokens_to_ids(["yes", "no"])
+    theirs = torch.empty(len(pairs))
+    with torch.inference_mode():
+        for row, (query, document) in enumerate(pairs):
+            prompt = f"{head(INSTRUCTION, query)} {document}{SUFFIX}"
+            ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
+            logits = reference(ids).logits[0, -1]
+            theirs[row] = logits[yes] - logits[no]
+    apart = (ours - theirs).abs().max().item()
+    print(f"transformers' log-odds of {len(pairs)} pairs, {theirs.min():.2f} to {theirs.max():.2f}: within {apart:.1e}")
+    if not apart < NEAR:
+        raise SystemExit("transformers' model scores otherwise: the checkpoint is wrong")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--state", default="trained.pt")
     parser.add_argument("--out", type=pathlib.Path, default=WORK / "qwen3-rerank-nano")
-    parser.add_argument("--calibrate", type=int, default=1200, help="pairs for calibration; 0 for none")
+    parser.add_argument("--calibrate", type=int, default=1200, help="pairs of each kind for calibration; 0 for none")
     options = parser.parse_args()
     prompts, model = Prompts(), Reranker()
     state = torch.load(WORK / options.state, weights_only=True)
@@ -118,6 +143,7 @@ def main():
         json.dumps(json.loads((WORK / "tokenizer.json").read_text()), ensure_ascii=False)
     )
     print(f"{sum(tensor.numel() for tensor in tensors.values()):,} values in {options.out}")
+    check(options.out, model, prompts)
 
 
 if __name__ == "__main__":

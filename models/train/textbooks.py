@@ -66,7 +66,7 @@ def textbook(book: str):
             sections.setdefault(heading, []).extend(ids)
         for heading, ids in sections.items():
             if ids and not DULL.search(heading):
-                yield Query(heading if part(heading, 2) else f"{title}: {heading}", ids[:4])
+                yield Query(heading if heading == title or part(heading, 2) else f"{title}: {heading}", ids[:4])
         for entry in root.iter(f"{CNX}definition"):
             term, meaning = entry.find(f"{CNX}term"), entry.find(f"{CNX}meaning")
             if term is None or meaning is None:
