@@ -23,17 +23,17 @@ QUESTIONS = 24
 WINDOW = 48  # tokens of a document that most lists see
 # Natural questions are few; they are what the model is for.
 WEIGHTS = {
-    "xquad": 14.0,
-    "wikipedia questions": 6.0,
+    "xquad": 6.0,
+    "wikipedia questions": 3.0,
     "trivia": 1.0,
-    "factbook": 3.0,
+    "factbook": 8.0,
     "wordnet": 0.3,
     "foldoc": 0.7,
     "debian": 0.7,
     "phrases": 0.7,
-    "dolly": 3.0,
-    "nouns": 3.0,
-    "crossed": 3.0,
+    "dolly": 7.0,
+    "nouns": 4.0,
+    "crossed": 4.0,
 }
 # The share of lists that are of shorts; WordNet's phrases are asked of them alone.
 SHORTS = {"phrases": 1.0, "trivia": 0.5, "nouns": 0.7, "crossed": 0.7}

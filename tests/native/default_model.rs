@@ -60,8 +60,8 @@ fn scores(query: &str, documents: &[String]) -> Vec<f64> {
 #[test]
 fn everyday_queries_find_their_answers() {
     assert_few_wrong(everyday(), 4);
-    assert_few_wrong(everyday_hard(), 19);
-    assert_few_wrong(everyday_third(), 20);
+    assert_few_wrong(everyday_hard(), 18);
+    assert_few_wrong(everyday_third(), 21);
 }
 
 fn assert_few_wrong(queries: Vec<Everyday>, most: usize) {
