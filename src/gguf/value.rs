@@ -43,18 +43,22 @@ impl Value {
         }
     }
 
-    fn as_u64(&self) -> Option<u64> {
+    fn as_integer(&self) -> Option<i128> {
         match *self {
             Self::U8(v) => Some(v.into()),
+            Self::I8(v) => Some(v.into()),
             Self::U16(v) => Some(v.into()),
+            Self::I16(v) => Some(v.into()),
             Self::U32(v) => Some(v.into()),
-            Self::U64(v) => Some(v),
-            Self::I8(v) => v.try_into().ok(),
-            Self::I16(v) => v.try_into().ok(),
-            Self::I32(v) => v.try_into().ok(),
-            Self::I64(v) => v.try_into().ok(),
+            Self::I32(v) => Some(v.into()),
+            Self::U64(v) => Some(v.into()),
+            Self::I64(v) => Some(v.into()),
             _ => None,
         }
+    }
+
+    fn as_u64(&self) -> Option<u64> {
+        self.as_integer()?.try_into().ok()
     }
 
     fn as_text(&self) -> Option<&str> {
@@ -68,20 +72,16 @@ impl Value {
 /// For messages: the type and the value, of an array its length.
 impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(v) = self.as_integer() {
+            return write!(f, "the integer {v}");
+        }
         match self {
-            Self::U8(v) => write!(f, "the integer {v}"),
-            Self::I8(v) => write!(f, "the integer {v}"),
-            Self::U16(v) => write!(f, "the integer {v}"),
-            Self::I16(v) => write!(f, "the integer {v}"),
-            Self::U32(v) => write!(f, "the integer {v}"),
-            Self::I32(v) => write!(f, "the integer {v}"),
-            Self::U64(v) => write!(f, "the integer {v}"),
-            Self::I64(v) => write!(f, "the integer {v}"),
             Self::F32(v) => write!(f, "the float {v:?}"),
             Self::F64(v) => write!(f, "the float {v:?}"),
             Self::Bool(v) => write!(f, "the boolean {v}"),
             Self::String(text) => write!(f, "the string {text:?}"),
             Self::Array(items) => write!(f, "an array of {}", items.len()),
+            _ => unreachable!("all others are integers: bug"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Lines of JSON from a file, each within a limit.
+//! Lines of a file, each within a limit, and the fields of those that are JSON.
 
 use std::io::{BufRead, Read};
 

@@ -122,7 +122,7 @@ impl Dataset {
     }
 }
 
-/// Whether there is something under this name, be it out of reach.
+/// Whether there is something under this name; what is out of reach is an error, not missing.
 fn is_there(path: &Path) -> Result<bool> {
     path.try_exists().with_context(|| path.display().to_string())
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -15,6 +15,7 @@ pub struct Runs([Run; 2]);
 
 struct Run {
     name: &'static str,
+    path: PathBuf,
     file: PartialFile,
     sink: BufWriter<File>,
 }
@@ -43,15 +44,16 @@ impl Runs {
 
 impl Run {
     fn new(folder: &Path, name: &'static str) -> Result<Self> {
-        let (file, sink) = PartialFile::create(&folder.join(format!("{name}.run")))?;
-        Ok(Self { name, file, sink })
+        let path = folder.join(format!("{name}.run"));
+        let (file, sink) = PartialFile::create(&path)?;
+        Ok(Self { name, path, file, sink })
     }
 
     /// Writes `NAME.run`: `query Q0 document rank score NAME`. The score counts
     /// down to 1, for tools order by it alone, and equal ones by document.
     fn write(self, dataset: &Dataset, rankings: &Rankings) -> Result<()> {
-        let Self { name, file, mut sink } = self;
-        let context = || format!("writing {name}.run");
+        let Self { name, path, file, mut sink } = self;
+        let context = || path.display().to_string();
         for (query, ranking) in dataset.queries.iter().zip(rankings) {
             for (index, &document) in ranking.iter().enumerate() {
                 let (rank, score) = (index + 1, ranking.len() - index);
