@@ -2,14 +2,15 @@
 //! (WebAssembly) and natively.
 //!
 //! ```text
-//! wire ─→ prompt ─→ tokenizer ─→ batch ─→ model (kernel) ─→ score ─→ reranker ─→ wire
-//! JSON    text      ids          ragged    logits            margin   order       JSON
+//! api ─→ prompt ─→ engine ─→ model (kernel) ─→ engine ─→ api
+//! JSON   text, ids  batches   margins           order     JSON
 //! ```
 //!
 //! [`Reranker::load`] reads a model from any `Read + Seek`;
 //! [`Reranker::rerank`] answers a [`RerankRequest`]. The core opens no files or
-//! sockets; the faces that do are [`native`] (command line and HTTP) and the
-//! JavaScript package, which calls the bindings of `wasm`.
+//! sockets; the faces that do are [`cli`] and [`server`], and the JavaScript
+//! package, which calls the bindings of `wasm`. [`convert`] writes model files and
+//! [`eval`] measures how well a model orders.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,34 +24,32 @@
 //! # }
 //! ```
 
-mod batch;
+pub mod api;
+#[cfg(feature = "native")]
+pub mod cli;
+#[cfg(feature = "native")]
+pub mod convert;
+mod engine;
 mod error;
+#[cfg(feature = "native")]
+pub mod eval;
 pub mod gguf;
-mod job;
 mod kernel;
 mod model;
-#[cfg(feature = "native")]
-pub mod native;
-mod prefixes;
 pub mod prompt;
-mod prompts;
-mod reranker;
-mod score;
-pub mod tokenizer;
+#[cfg(feature = "native")]
+pub mod server;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
-pub mod wire;
 
 /// The kernels, for `benches/`; no part of the interface.
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub use kernel::bench;
 
+pub use api::{Ranked, Ranking, RerankRequest, Score, Usage, Warning};
+pub use engine::{Diagnostics, Job, LoadOptions, Progress, Reranker};
 pub use error::{Error, Result};
-pub use job::{Job, Progress};
-pub use model::{Config, Head, ModelInfo};
-pub use reranker::{
-    Diagnostics, LoadOptions, LoadProgress, Ranked, Ranking, Reranker, Usage, Warning,
-};
-pub use score::Score;
-pub use wire::RerankRequest;
+#[cfg(feature = "embedded-model")]
+pub use model::EMBEDDED_MODEL;
+pub use model::{Config, Head, LoadProgress, ModelInfo};

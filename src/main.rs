@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use qwen3_rerank::native::cli::{Cli, is_closed_pipe, tell};
+use qwen3_rerank::cli::{Cli, is_closed_pipe, tell};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

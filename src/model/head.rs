@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use super::weights::read_row;
 use crate::gguf::Reader;
-use crate::tokenizer::Tokenizer;
-use crate::{Error, Result, prompt};
+use crate::prompt::template;
+use crate::prompt::tokenizer::Tokenizer;
+use crate::{Error, Result};
 
 /// The head of a rerank conversion: rows for "yes" and "no".
 pub const CLASSIFIER: &str = "cls.output.weight";
@@ -69,7 +70,7 @@ impl Rows {
         tokenizer: &Tokenizer,
         hidden_size: usize,
     ) -> Result<Self> {
-        let ids = (tokenizer.single_id(prompt::YES)?, tokenizer.single_id(prompt::NO)?);
+        let ids = (tokenizer.single_id(template::YES)?, tokenizer.single_id(template::NO)?);
         let (words, tensor) = match reader.tensors.contains_key(OUTPUT) {
             true => (Head::Output, OUTPUT),
             false => (Head::TiedEmbedding, EMBEDDING),
@@ -138,7 +139,7 @@ impl Rows {
     /// # Errors
     /// [`Error::InvalidModel`] if they are zero, equal or not finite.
     pub fn checked(self, tensor: &str) -> Result<Self> {
-        for (word, row) in [(prompt::YES, &self.yes), (prompt::NO, &self.no)] {
+        for (word, row) in [(template::YES, &self.yes), (template::NO, &self.no)] {
             if !row.iter().all(|value| value.is_finite()) {
                 let reason = format!("the row for {word:?} holds values that are not finite");
                 return Err(Error::model(tensor, reason));

@@ -4,11 +4,10 @@
 //! rows, `layer` is the transformer layer, `pass` runs tokens through layers.
 
 mod config;
+mod cpu;
+#[cfg(feature = "embedded-model")]
+mod embedded;
 mod head;
-mod layer;
-mod pass;
-#[cfg(any(feature = "native", target_arch = "wasm32"))]
-mod products;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -19,9 +18,11 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 pub use config::Config;
+pub use cpu::pass::{Behind, Pass, Prefix};
+#[cfg(feature = "embedded-model")]
+pub use embedded::EMBEDDED_MODEL;
 pub use head::Head;
 pub(crate) use head::Rows;
-pub use pass::{Behind, Pass, Prefix};
 #[cfg(feature = "native")]
 pub(crate) use {
     config::MAX_LAYERS,
@@ -30,9 +31,10 @@ pub(crate) use {
 };
 
 use crate::gguf::{Reader, type_name};
-use crate::tokenizer::Tokenizer;
-use crate::{Error, LoadProgress, Result, kernel};
-use layer::Layer;
+use crate::prompt::tokenizer::Tokenizer;
+use crate::{Error, Result, kernel};
+use cpu::layer::Layer;
+pub use weights::LoadProgress;
 use weights::Weights;
 
 /// What a file holds and how it is used.
@@ -80,7 +82,8 @@ pub(crate) fn check_vocabulary(rows: usize, tokenizer: &Tokenizer) -> Result<()>
 }
 
 impl Model {
-    /// Reads the model's tensors one at a time.
+    /// Reads the model's tensors one at a time. `reserve_bytes` of the address space must stay
+    /// free for what requests take beside the weights.
     ///
     /// # Errors
     /// [`Error::InvalidModel`] or [`Error::UnsupportedModel`] saying what and where.
@@ -88,11 +91,12 @@ impl Model {
         reader: &mut Reader<R>,
         config: Config,
         tokenizer: &Tokenizer,
+        reserve_bytes: u64,
         progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Self> {
         let vocabulary = reader.info(head::EMBEDDING)?.dims[0];
         check_vocabulary(vocabulary, tokenizer)?;
-        let mut weights = Weights::new(reader, &config, progress)?;
+        let mut weights = Weights::new(reader, &config, reserve_bytes, progress)?;
         let output_norm = weights.output_norm()?;
         let rows = Rows::read(weights.reader, tokenizer, config.hidden_size)?;
         let embedding = weights.embedding()?;
@@ -135,7 +139,7 @@ impl Model {
     fn embed(&self, ids: &[u32]) -> Result<Vec<f32>> {
         let rows = self.vocabulary_size();
         if let Some(&id) = ids.iter().find(|&&id| id as usize >= rows) {
-            return Err(pass::id_outside(id, rows));
+            return Err(cpu::pass::id_outside(id, rows));
         }
         if ids.is_empty() {
             return Ok(Vec::new());

@@ -8,13 +8,23 @@ use std::io::{Read, Seek};
 
 use candle_core::Device;
 use candle_core::quantized::{QStorage, QTensor};
+use serde::Serialize;
 
 use super::config::Config;
+use super::cpu::layer::Layer;
 use super::head::{CLASSIFIER, EMBEDDING, OUTPUT};
-use super::layer::Layer;
 use crate::gguf::Reader;
 use crate::kernel::Linear;
-use crate::{Error, LoadProgress, Result};
+use crate::{Error, Result};
+
+/// How far a load has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LoadProgress {
+    /// Bytes of tensors taken in so far.
+    pub bytes: u64,
+    /// Bytes of all tensors that the model needs.
+    pub total: u64,
+}
 
 /// Takes the model's tensors from a file, reporting progress.
 pub struct Weights<'a, R> {
@@ -62,6 +72,7 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
     pub fn new(
         reader: &'a mut Reader<R>,
         config: &'a Config,
+        reserve_bytes: u64,
         progress: &'a mut dyn FnMut(LoadProgress),
     ) -> Result<Self> {
         let embedding = reader.info(EMBEDDING)?;
@@ -84,7 +95,7 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
                 total += info.size;
             }
         }
-        check_memory(total)?;
+        check_memory(total, reserve_bytes)?;
         refuse_unknown(reader, config)?;
         let state = LoadProgress { bytes: 0, total };
         progress(state);
@@ -175,16 +186,13 @@ fn refuse_unknown<R>(reader: &Reader<R>, config: &Config) -> Result<()> {
 
 /// Refuses what the address space cannot hold, before reading any of it:
 /// WebAssembly memory ends at 4 GiB, and running out of it cannot be caught.
-fn check_memory(bytes: u64) -> Result<()> {
-    /// What requests need beside the weights: their prefixes, and a pass with the vocabulary.
-    const ROOM: u64 =
-        (crate::job::MAX_PREFIX_BYTES + crate::prefixes::MAX_BYTES + (128 << 20)) as u64;
-    match usize::try_from(bytes.saturating_add(ROOM)) {
+fn check_memory(bytes: u64, reserve_bytes: u64) -> Result<()> {
+    match usize::try_from(bytes.saturating_add(reserve_bytes)) {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::UnsupportedModel(format!(
             "its weights take {} MiB of memory, but there are only {} MiB to address; use a smaller quantization",
             bytes >> 20,
-            (usize::MAX as u64 - ROOM) >> 20
+            (usize::MAX as u64).saturating_sub(reserve_bytes) >> 20
         ))),
     }
 }

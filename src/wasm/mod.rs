@@ -17,7 +17,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 use self::blob::BlobSource;
-use crate::wire::Documented;
+use crate::api::dialect::Documented;
 use crate::{Diagnostics, Error, Job, LoadOptions, LoadProgress, RerankRequest, Reranker, Warning};
 
 /// What the last panic said, on whichever thread. A trap itself says only "unreachable".

@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
-import { CHROMIUM, CHROMIUM_FLAGS } from '../../src/tools/toolchain.mjs';
+import { CHROMIUM, CHROMIUM_FLAGS } from '../../scripts/toolchain.mjs';
 
 export const ROOT = new URL('../../', import.meta.url);
 /** A model that is not the default one. */

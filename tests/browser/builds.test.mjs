@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { MODEL } from '../../src/tools/page.mjs';
+import { MODEL } from '../../scripts/page.mjs';
 import { ROOT, SEEDS, nativeScores, start } from './browser.mjs';
 import { openPackage } from './package.mjs';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
-import { WASM_UNIT_TESTS } from '../../src/tools/build.mjs';
+import { WASM_UNIT_TESTS } from '../../scripts/build.mjs';
 import { ROOT, addressOf, launch } from './browser.mjs';
 
 test('all backends of WebAssembly give the reference to the bit', async () => {

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 use qwen3_rerank::gguf::Value;
-use qwen3_rerank::native::server::Options;
+use qwen3_rerank::server::Options;
 use qwen3_rerank::{Ranking, RerankRequest, Result};
 use serde_json::json;
 

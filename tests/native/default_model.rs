@@ -5,13 +5,13 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use qwen3_rerank::native::embedded;
+use qwen3_rerank::EMBEDDED_MODEL;
 use qwen3_rerank::{LoadOptions, RerankRequest, Reranker};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 static MODEL: LazyLock<Reranker> = LazyLock::new(|| {
-    let file = std::io::Cursor::new(embedded::MODEL);
+    let file = std::io::Cursor::new(EMBEDDED_MODEL);
     Reranker::load(file, LoadOptions::default(), &mut |_| {}).expect("the default model loads")
 });
 
@@ -115,7 +115,7 @@ fn the_capital_of_the_united_states_is_washington() {
 
 #[test]
 fn it_is_small_and_loads_without_a_name() {
-    assert!(embedded::MODEL.len() <= 12_000_000);
+    assert!(EMBEDDED_MODEL.len() <= 12_000_000);
     let mut program = Command::new(env!("CARGO_BIN_EXE_qwen3-rerank"))
         .env_remove("QWEN3_RERANK_MODEL")
         .args(["rerank", "--query", "What is the capital of France?", "--documents", "-"])

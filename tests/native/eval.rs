@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use qwen3_rerank::native::metrics::Metrics;
+use qwen3_rerank::eval::metrics::Metrics;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -5,8 +5,9 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use qwen3_rerank::tokenizer::Tokenizer;
-use qwen3_rerank::{LoadOptions, Ranking, RerankRequest, Reranker, Warning, prompt};
+use qwen3_rerank::prompt::template;
+use qwen3_rerank::prompt::tokenizer::Tokenizer;
+use qwen3_rerank::{LoadOptions, Ranking, RerankRequest, Reranker, Warning};
 
 static FILE: &[u8] = include_bytes!("../fixtures/qwen3-rerank-untrained.gguf");
 
@@ -108,7 +109,7 @@ proptest! {
     ) {
         let tokenizer: &Tokenizer = RERANKER.tokenizer();
         let ids = |text: &str| tokenizer.encode(text, false, usize::MAX).unwrap().ids;
-        let (head, tail) = (prompt::head(&instruction, &query), prompt::tail(&document));
+        let (head, tail) = (template::head(&instruction, &query), template::tail(&document));
         prop_assert_eq!(ids(&format!("{head}{tail}")), [ids(&head), ids(&tail)].concat());
     }
 }
@@ -173,10 +174,12 @@ fn what_a_request_has_in_common_with_one_before_is_not_evaluated_again() {
     let reranker = load(Cursor::new(FILE), LoadOptions::default());
     let ids = |text: &str| reranker.tokenizer().encode(text, false, usize::MAX).unwrap().ids;
     let heads = ["where is Paris", "when was Rome built"]
-        .map(|query| ids(&prompt::head(prompt::DEFAULT_INSTRUCTION, query)));
+        .map(|query| ids(&template::head(template::DEFAULT_INSTRUCTION, query)));
     let frame = |text: &str| reranker.tokenizer().encode(text, true, usize::MAX).unwrap().ids.len();
-    let (before, document) =
-        (frame(prompt::PREFIX), ids(&prompt::tail("in France")).len() + frame(prompt::SUFFIX));
+    let (before, document) = (
+        frame(template::PREFIX),
+        ids(&template::tail("in France")).len() + frame(template::SUFFIX),
+    );
     let evaluated = |query: &str| {
         let request = RerankRequest::new(query, vec!["in France".into()]);
         reranker.rerank(&request).unwrap().usage.evaluated_tokens
@@ -258,13 +261,13 @@ fn control_mode_changes_nothing_where_no_control_token_stands() {
 
 #[test]
 fn templated_input_is_reported_and_taken_as_it_is() {
-    let instruction = prompt::DEFAULT_INSTRUCTION;
+    let instruction = template::DEFAULT_INSTRUCTION;
     let plain = RerankRequest::new("the query", vec!["the document".into(), "two".into()]);
     let mut templated = RerankRequest::new(
-        format!("{}<Instruct>: {instruction}\n<Query>: the query\n", prompt::PREFIX),
+        format!("{}<Instruct>: {instruction}\n<Query>: the query\n", template::PREFIX),
         vec![
-            format!("<Document>: the document{}", prompt::SUFFIX),
-            format!("<Document>: two{}", prompt::SUFFIX),
+            format!("<Document>: the document{}", template::SUFFIX),
+            format!("<Document>: two{}", template::SUFFIX),
         ],
     );
     let twice = RERANKER.rerank(&templated).unwrap();

@@ -4,8 +4,8 @@ use std::io::Cursor;
 use std::path::Path;
 
 use clap::ValueEnum;
+use qwen3_rerank::convert::random::{self, FileType, RandomModel, Shape};
 use qwen3_rerank::gguf::{Reader, Value};
-use qwen3_rerank::native::random::{self, FileType, RandomModel, Shape};
 use serde_json::Value as Json;
 
 /// A small model with the tiny shape's vocabulary.

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use qwen3_rerank::native::server::Options;
+use qwen3_rerank::server::Options;
 use serde_json::{Value, json};
 
 use crate::model;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use qwen3_rerank::native::server::{Options, run};
+use qwen3_rerank::server::{Options, run};
 use serde_json::Value;
 use tokio::sync::oneshot;
 

@@ -6,7 +6,8 @@ use std::io::Cursor;
 use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::{Device, IndexOp, Tensor};
 use candle_transformers::models::quantized_qwen3::ModelWeights;
-use qwen3_rerank::{RerankRequest, Reranker, prompt};
+use qwen3_rerank::prompt::template;
+use qwen3_rerank::{RerankRequest, Reranker};
 
 use crate::golden::{GOLDEN, Model, load, margins};
 use crate::margins::Errors;
@@ -31,10 +32,10 @@ fn candle_model(file: &[u8]) -> ModelWeights {
 fn prompts(reranker: &Reranker, request: &RerankRequest) -> Vec<Vec<u32>> {
     let tokenizer = reranker.tokenizer();
     let frame = tokenizer.frame().unwrap();
-    let instruction = request.instruction.as_deref().unwrap_or(prompt::DEFAULT_INSTRUCTION);
-    let head = prompt::head(instruction, &request.query);
+    let instruction = request.instruction.as_deref().unwrap_or(template::DEFAULT_INSTRUCTION);
+    let head = template::head(instruction, &request.query);
     let content = |document: &String| {
-        let text = head.clone() + &prompt::tail(document);
+        let text = head.clone() + &template::tail(document);
         tokenizer.encode(&text, request.control_tokens, usize::MAX).unwrap().ids
     };
     let whole = |document| [&frame.prefix[..], &content(document), &frame.suffix].concat();
@@ -45,8 +46,8 @@ fn compare(model: &Model) -> Errors {
     let file = GOLDEN.file(model);
     let reranker = load(&file, 8192);
     let tokenizer = reranker.tokenizer();
-    let yes = tokenizer.single_id(prompt::YES).unwrap() as usize;
-    let no = tokenizer.single_id(prompt::NO).unwrap() as usize;
+    let yes = tokenizer.single_id(template::YES).unwrap() as usize;
+    let no = tokenizer.single_id(template::NO).unwrap() as usize;
     let mut candle = candle_model(&file);
     let mut errors = Errors::default();
     for request in GOLDEN.requests(&["short".to_string()]) {

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use clap::ValueEnum;
-use qwen3_rerank::native::random::{self, FileType, RandomModel, Shape};
+use qwen3_rerank::convert::random::{self, FileType, RandomModel, Shape};
 use qwen3_rerank::{LoadOptions, RerankRequest, Reranker};
 use serde::Deserialize;
 use serde_json::Value;

@@ -4,8 +4,9 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use qwen3_rerank::gguf::Reader;
-use qwen3_rerank::tokenizer::Tokenizer;
-use qwen3_rerank::{RerankRequest, Reranker, prompt};
+use qwen3_rerank::prompt::template;
+use qwen3_rerank::prompt::tokenizer::Tokenizer;
+use qwen3_rerank::{RerankRequest, Reranker};
 
 use crate::golden::{Dimensions, GOLDEN, Prompt, load};
 
@@ -44,8 +45,8 @@ fn prompts_have_the_ids_of_the_official_steps() {
     let frame = tokenizer.frame().unwrap();
     let mut wrong = Vec::new();
     for case in &GOLDEN.prompts {
-        let instruction = case.instruction.as_deref().unwrap_or(prompt::DEFAULT_INSTRUCTION);
-        let content = prompt::head(instruction, &case.query) + &prompt::tail(&case.document);
+        let instruction = case.instruction.as_deref().unwrap_or(template::DEFAULT_INSTRUCTION);
+        let content = template::head(instruction, &case.query) + &template::tail(&case.document);
         let limit = case.max_length - frame.len();
         for (control, expected) in
             [(true, &case.ids), (false, case.plain.as_ref().unwrap_or(&case.ids))]

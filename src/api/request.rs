@@ -1,0 +1,286 @@
+//! One request type behind every face, and its reading from JSON.
+
+use serde_json::{Map, Value};
+
+use crate::{Error, Result};
+
+/// The most documents that one request may hold.
+pub const MAX_DOCUMENTS: usize = 10_000;
+
+/// A query and the documents to order by how well they answer it.
+///
+/// `new` fills in the defaults; the fields are public to be changed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RerankRequest {
+    /// Name of the model that the caller wants, if named.
+    pub model: Option<String>,
+    /// What to look for. Not blank.
+    pub query: String,
+    /// Texts to order, at least one and at most [`MAX_DOCUMENTS`].
+    pub documents: Vec<String>,
+    /// How many results to return, best first; `None` for all.
+    pub top_n: Option<usize>,
+    /// The task that the model is told; `None` for [`crate::prompt::template::DEFAULT_INSTRUCTION`].
+    pub instruction: Option<String>,
+    /// Cut each document to at most this many tokens; `None` for what the model takes.
+    pub max_tokens_per_doc: Option<usize>,
+    /// Cut documents that are too long (`true`, the default), or refuse the request.
+    pub truncate: bool,
+    /// Whether `/v1` answers carry the documents' texts; `true` unless asked otherwise.
+    pub return_documents: bool,
+    /// Read control tokens such as `<|im_end|>` in the texts as such, like the
+    /// reference does. Off by default, so that a document cannot steer the model.
+    pub control_tokens: bool,
+    /// The query already holds `<Instruct>: …\n<Query>: …\n` and the documents
+    /// `<Document>: …`: put them into the chat frame as they are (the query's
+    /// last line break may be left out, and either may carry the frame itself).
+    pub templated: bool,
+}
+
+impl RerankRequest {
+    /// A request with every option at its default.
+    pub fn new(query: impl Into<String>, documents: Vec<String>) -> Self {
+        Self {
+            model: None,
+            query: query.into(),
+            documents,
+            top_n: None,
+            instruction: None,
+            max_tokens_per_doc: None,
+            truncate: true,
+            return_documents: true,
+            control_tokens: false,
+            templated: false,
+        }
+    }
+
+    /// Reads a request from JSON, taking the synonyms of the rerank family
+    /// (`texts`, `top_k`, `instruct`, `return_text`; documents as strings or
+    /// `{"text": …}`). Unknown fields are ignored; `null` means left out.
+    ///
+    /// # Errors
+    /// [`Error::InvalidShape`] for a missing field or a wrong type,
+    /// [`Error::InvalidValue`] for a value outside its limits.
+    pub fn from_json(value: &Value) -> Result<Self> {
+        let fields = value.as_object().ok_or_else(|| {
+            Error::shape("request", format!("must be a JSON object, not {}", type_name(value)))
+        })?;
+        let (documents_name, documents) = field(fields, &["documents", "texts"])?
+            .ok_or_else(|| Error::shape("documents", "is missing; give an array of strings"))?;
+        let query = text(fields, &["query"])?
+            .ok_or_else(|| Error::shape("query", "is missing; give a string"))?;
+        let mut request = Self::new(query, read_documents(documents_name, documents)?);
+        request.model = text(fields, &["model"])?.filter(|name| !name.trim().is_empty());
+        request.top_n = count(fields, &["top_n", "top_k"])?;
+        request.instruction = text(fields, &["instruction", "instruct"])?;
+        request.max_tokens_per_doc = count(fields, &["max_tokens_per_doc"])?;
+        request.truncate = flag(fields, &["truncate", "truncation"])?.unwrap_or(true);
+        request.return_documents =
+            flag(fields, &["return_documents", "return_text"])?.unwrap_or(true);
+        request.control_tokens = flag(fields, &["control_tokens"])?.unwrap_or(false);
+        request.templated = flag(fields, &["templated"])?.unwrap_or(false);
+        request.validate()?;
+        Ok(request)
+    }
+
+    /// Checks the limits that hold for every face.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] naming the field and the limit.
+    pub fn validate(&self) -> Result<()> {
+        if self.query.trim().is_empty() {
+            return Err(Error::value("query", "is empty; give at least one character"));
+        }
+        if self.documents.is_empty() {
+            return Err(Error::value("documents", "is empty; give at least one document"));
+        }
+        if self.documents.len() > MAX_DOCUMENTS {
+            let reason = format!("holds {}; at most {MAX_DOCUMENTS}", self.documents.len());
+            return Err(Error::value("documents", reason));
+        }
+        for (name, count) in
+            [("top_n", self.top_n), ("max_tokens_per_doc", self.max_tokens_per_doc)]
+        {
+            if count == Some(0) {
+                return Err(Error::value(name, "is 0; must be a whole number of at least 1"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the model asked for, if any, is one of `loaded`: in any
+    /// case, with or without the `owner/` that clients put before it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`].
+    pub fn check_model(&self, loaded: &[&str]) -> Result<()> {
+        let Some(asked) = &self.model else { return Ok(()) };
+        if loaded.iter().any(|name| last_part(name).eq_ignore_ascii_case(last_part(asked))) {
+            return Ok(());
+        }
+        Err(Error::UnknownModel { asked: asked.clone(), loaded: loaded.join(", ") })
+    }
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name).trim()
+}
+
+/// The first of `names` that is there and not null. Two synonyms at once are refused.
+fn field<'a>(
+    fields: &'a Map<String, Value>,
+    names: &[&'static str],
+) -> Result<Option<(&'static str, &'a Value)>> {
+    let mut present = names
+        .iter()
+        .filter_map(|&name| fields.get(name).filter(|v| !v.is_null()).map(|value| (name, value)));
+    let found = present.next();
+    if let (Some((first, a)), Some((second, b))) = (found, present.next())
+        && a != b
+    {
+        return Err(Error::value(second, format!("contradicts {first}; give only one of them")));
+    }
+    Ok(found)
+}
+
+/// A string under one of `names`; `None` if it is not there or null.
+pub(crate) fn text(fields: &Map<String, Value>, names: &[&'static str]) -> Result<Option<String>> {
+    match field(fields, names)? {
+        None => Ok(None),
+        Some((_, Value::String(text))) => Ok(Some(text.clone())),
+        Some((name, other)) => {
+            Err(Error::shape(name, format!("must be a string, not {}", type_name(other))))
+        }
+    }
+}
+
+fn flag(fields: &Map<String, Value>, names: &[&'static str]) -> Result<Option<bool>> {
+    match field(fields, names)? {
+        None => Ok(None),
+        Some((_, Value::Bool(flag))) => Ok(Some(*flag)),
+        Some((name, other)) => {
+            Err(Error::shape(name, format!("must be true or false, not {}", type_name(other))))
+        }
+    }
+}
+
+fn count(fields: &Map<String, Value>, names: &[&'static str]) -> Result<Option<usize>> {
+    let Some((name, value)) = field(fields, names)? else { return Ok(None) };
+    let Value::Number(number) = value else {
+        let reason = format!("must be a whole number of at least 1, not {}", type_name(value));
+        return Err(Error::shape(name, reason));
+    };
+    // JavaScript and some clients write whole numbers as 3.0.
+    let whole = number.as_u64().or_else(|| {
+        // More than there can be is the same as all.
+        number.as_f64().filter(|f| f.fract() == 0.0 && *f >= 1.0).map(|f| f as u64)
+    });
+    match whole.map(usize::try_from) {
+        Some(Ok(count)) if count > 0 => Ok(Some(count)),
+        // More than there can be is the same as all.
+        Some(Err(_)) => Ok(Some(usize::MAX)),
+        _ => Err(Error::value(name, format!("is {number}; must be a whole number of at least 1"))),
+    }
+}
+
+fn read_documents(name: &str, value: &Value) -> Result<Vec<String>> {
+    let Value::Array(items) = value else {
+        let reason = format!("must be an array of strings, not {}", type_name(value));
+        return Err(Error::shape(name, reason));
+    };
+    let document = |(index, item): (usize, &Value)| match item {
+        Value::String(text) => Ok(text.clone()),
+        Value::Object(fields) => match fields.get("text") {
+            Some(Value::String(text)) => Ok(text.clone()),
+            _ => Err(Error::shape(
+                format!("{name}[{index}].text"),
+                "is missing or not a string; a document is a string or {\"text\": string}",
+            )),
+        },
+        other => Err(Error::shape(
+            format!("{name}[{index}]"),
+            format!("must be a string or {{\"text\": string}}, not {}", type_name(other)),
+        )),
+    };
+    items.iter().enumerate().map(document).collect()
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn error(value: Value) -> (String, String) {
+        let error = RerankRequest::from_json(&value).unwrap_err();
+        (error.kind().to_string(), error.to_string())
+    }
+
+    #[test]
+    fn documented_form_is_read() {
+        let request = RerankRequest::from_json(&json!({
+            "model": "Qwen3-Reranker-4B", "query": "q", "documents": ["a", {"text": "b"}],
+            "top_n": 3, "return_documents": null, "unknown": 1,
+        }))
+        .unwrap();
+        assert_eq!(request.documents, ["a", "b"]);
+        assert_eq!(request.top_n, Some(3));
+        assert!(request.truncate && request.return_documents && !request.templated);
+    }
+
+    #[test]
+    fn synonyms_are_read() {
+        let request = RerankRequest::from_json(&json!({
+            "query": "q", "texts": ["a"], "top_k": 2.0, "max_tokens_per_doc": 1e300, "instruct": "i", "return_text": false,
+        }))
+        .unwrap();
+        assert_eq!(request.top_n, Some(2));
+        assert_eq!(request.max_tokens_per_doc, Some(usize::MAX));
+        assert_eq!(request.instruction.as_deref(), Some("i"));
+        assert!(!request.return_documents);
+    }
+
+    #[test]
+    fn values_out_of_range_name_field_and_limit() {
+        for bad in [json!(0), json!(-1), json!(1.5)] {
+            let (kind, message) = error(json!({"query": "q", "documents": ["a"], "top_n": bad}));
+            assert_eq!(kind, "invalid_value");
+            assert!(message.starts_with("top_n: ") && message.contains("at least 1"), "{message}");
+        }
+        assert_eq!(error(json!({"query": " \n", "documents": ["a"]})).0, "invalid_value");
+        assert_eq!(error(json!({"query": "q", "documents": []})).0, "invalid_value");
+        let contradiction = json!({"query": "q", "documents": ["a"], "top_n": 1, "top_k": 2});
+        assert!(error(contradiction).1.starts_with("top_k: contradicts top_n"));
+    }
+
+    #[test]
+    fn wrong_types_name_the_field() {
+        for (value, field) in [
+            (json!([1]), "request"),
+            (json!({"documents": ["a"]}), "query"),
+            (json!({"query": 1, "documents": ["a"]}), "query"),
+            (json!({"query": "q"}), "documents"),
+            (json!({"query": "q", "documents": "a"}), "documents"),
+            (json!({"query": "q", "documents": ["a", 1]}), "documents[1]"),
+            (json!({"query": "q", "texts": [{"body": "a"}]}), "texts[0].text"),
+            (json!({"query": "q", "documents": ["a"], "top_n": "3"}), "top_n"),
+            (json!({"query": "q", "documents": ["a"], "truncate": "yes"}), "truncate"),
+        ] {
+            let (kind, message) = error(value);
+            assert_eq!(kind, "invalid_shape", "{message}");
+            assert!(message.starts_with(&format!("{field}: ")), "{message}");
+        }
+    }
+}

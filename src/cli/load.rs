@@ -1,0 +1,80 @@
+//! Loading the model that `--model` names, with a progress bar, or the default one.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::parse_count;
+use crate::{LoadOptions, Reranker};
+
+/// Which model, for every subcommand that scores.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// GGUF file of a Qwen3 reranker [default: the small English model in this program]
+    #[arg(long, value_name = "FILE", env = "QWEN3_RERANK_MODEL")]
+    model: Option<PathBuf>,
+    /// Longest prompt in tokens [default: 8192, or what the model takes if less]
+    #[arg(long, value_name = "TOKENS", value_parser = parse_count)]
+    max_length: Option<usize>,
+}
+
+impl ModelArgs {
+    /// Loads the model; `name` replaces the one in the file.
+    pub(crate) fn load(&self, name: Option<String>) -> Result<Reranker> {
+        match &self.model {
+            Some(path) => self.read(open(path)?, name).with_context(|| path.display().to_string()),
+            None => self.read_embedded(name),
+        }
+    }
+
+    #[cfg(feature = "embedded-model")]
+    fn read_embedded(&self, name: Option<String>) -> Result<Reranker> {
+        self.read(std::io::Cursor::new(crate::EMBEDDED_MODEL), name)
+    }
+
+    #[cfg(not(feature = "embedded-model"))]
+    fn read_embedded(&self, _: Option<String>) -> Result<Reranker> {
+        bail!("--model is missing, and this program was built without a model in it")
+    }
+
+    fn read(&self, file: impl Read + Seek, name: Option<String>) -> Result<Reranker> {
+        let mut options = LoadOptions { name, ..LoadOptions::default() };
+        if let Some(max_length) = self.max_length {
+            options.max_length = max_length;
+        }
+        let bar = bar("loading", "{bytes}/{total_bytes}");
+        let loaded = Reranker::load(file, options, &mut |progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.bytes);
+        });
+        bar.finish_and_clear();
+        Ok(loaded?)
+    }
+
+    /// The file's name without its folder and ending; none for the default model.
+    pub(crate) fn stem(&self) -> Option<String> {
+        Some(self.model.as_ref()?.file_stem()?.to_string_lossy().into_owned())
+    }
+}
+
+/// Opens a file, with its name in every error. Unix opens folders too and
+/// fails only when they are read, so those are refused here.
+pub(crate) fn open(path: &Path) -> Result<File> {
+    let context = || path.display().to_string();
+    let file = File::open(path).with_context(context)?;
+    if file.metadata().with_context(context)?.is_dir() {
+        bail!("{}: is a folder, not a file", path.display());
+    }
+    Ok(file)
+}
+
+/// A bar on stderr, drawn only where that is a terminal.
+pub(crate) fn bar(what: &'static str, count: &str) -> ProgressBar {
+    let template = format!("{{msg}} {{wide_bar}} {count}");
+    let style = ProgressStyle::with_template(&template).expect("the template is valid: bug");
+    ProgressBar::new(0).with_style(style).with_message(what)
+}
