@@ -8,17 +8,16 @@
 
 use std::fmt;
 
-use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Tensor};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use qwen3_rerank::bench::{self, Backend, Heads, KeysValues, Product, Query, Rope};
+use qwen3_rerank::gguf::TensorType;
 
 const TOKENS: usize = 120;
 const SIDE: usize = 1024;
 const STEPS: usize = 10_000;
-const TYPES: [GgmlDType; 13] = {
-    use GgmlDType::*;
+const TYPES: [TensorType; 13] = {
+    use TensorType::*;
     [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K]
 };
 /// Those of Qwen3-Reranker-0.6B.
@@ -35,7 +34,7 @@ impl fmt::Display for On {
 
 /// A type of weights on a backend.
 struct Case {
-    dtype: GgmlDType,
+    dtype: TensorType,
     backend: Backend,
 }
 
@@ -82,10 +81,7 @@ fn limit_of_floats(bencher: Bencher<'_, '_>, on: &On) {
 /// 120 tokens × 1024 × 1024, the rounding of the activations included.
 #[divan::bench(args = cases())]
 fn product(bencher: Bencher<'_, '_>, case: &Case) {
-    let weights = Tensor::from_vec(values(SIDE * SIDE), (SIDE, SIDE), &Device::Cpu);
-    let weights =
-        weights.and_then(|weights| QTensor::quantize(&weights, case.dtype)).expect("valid");
-    let raw = weights.data().expect("on the CPU");
+    let raw = case.dtype.quantize(values(SIDE * SIDE), SIDE).expect("whole blocks");
     let product = Product::new(case.dtype, &raw, [SIDE, SIDE], case.backend);
     let x = values(TOKENS * SIDE);
     bencher.counter(ItemsCount::new(TOKENS * SIDE * SIDE)).bench_local(|| product.run(&x));

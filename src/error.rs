@@ -59,7 +59,7 @@ pub enum Error {
     },
     /// A tensor operation failed: a bug here, or memory ran out.
     #[error("tensor operation failed: {0}")]
-    Tensor(#[from] candle_core::Error),
+    Tensor(String),
 }
 
 /// Most characters that a message quotes of what a file or a request says.
@@ -121,6 +121,10 @@ impl Error {
 
     pub(crate) fn model(place: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::InvalidModel { place: place.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn tensor(source: candle_core::Error) -> Self {
+        Self::Tensor(source.to_string())
     }
 
     pub(crate) fn io(context: impl Into<String>, source: std::io::Error) -> Self {

@@ -1,12 +1,12 @@
 //! The official checkpoint folder: config.json, tokenizer.json and weights in
 //! one safetensors file or several, of which only the parts asked for are read.
 
+use crate::gguf::TensorType;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::GgmlDType;
 use safetensors::Dtype;
 use serde_json::{Value as Json, json};
 
@@ -94,12 +94,12 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::InvalidModel`] if it is missing, [`Error::UnsupportedModel`]
     /// if it is not of a floating-point type that checkpoints have.
-    pub fn stored(&self, name: &str) -> Result<(&[usize], GgmlDType)> {
+    pub fn stored(&self, name: &str) -> Result<(&[usize], TensorType)> {
         let place = self.place(name)?;
         let dtype = match place.dtype {
-            Dtype::F32 => GgmlDType::F32,
-            Dtype::F16 => GgmlDType::F16,
-            Dtype::BF16 => GgmlDType::BF16,
+            Dtype::F32 => TensorType::F32,
+            Dtype::F16 => TensorType::F16,
+            Dtype::BF16 => TensorType::BF16,
             other => {
                 let reason = format!("{name} is of type {other:?}; F32, F16 and BF16 are read");
                 return Err(Error::UnsupportedModel(reason));

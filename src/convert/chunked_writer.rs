@@ -1,15 +1,12 @@
 //! Converts and writes tensors in chunks of rows, so that none is ever whole
 //! in memory: chunks are read in order, converted in parallel, written in order.
 
-use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
 
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use crate::gguf::{TensorPlan, Writer, type_name};
+use crate::gguf::{TensorPlan, TensorType, Writer};
 use crate::{Error, Result};
 
 /// Values that one task converts: 1 MiB of F32.
@@ -54,26 +51,23 @@ pub fn encode<W: Write, R: Send>(
 ///
 /// # Errors
 /// [`Error::InvalidModel`] for `name` if a value is not finite, or too large for the type.
-pub fn quantize(name: &str, values: Vec<f32>, columns: usize, dtype: GgmlDType) -> Result<Vec<u8>> {
+pub fn quantize(
+    name: &str,
+    values: Vec<f32>,
+    columns: usize,
+    dtype: TensorType,
+) -> Result<Vec<u8>> {
     let limit = match dtype {
-        GgmlDType::F32 | GgmlDType::BF16 => f32::MAX,
+        TensorType::F32 | TensorType::BF16 => f32::MAX,
         _ => F16_MAX,
     };
     if let Some(&value) = values.iter().find(|value| value.is_nan() || value.abs() > limit) {
-        let kind = type_name(dtype);
+        let kind = dtype.name();
         let reason = match value.is_finite() {
             true => format!("holds {value}, which is too large for {kind}"),
             false => format!("holds {value}, which is not a finite number"),
         };
         return Err(Error::model(name, reason));
     }
-    let rows = values.len() / columns;
-    let tensor = Tensor::from_vec(values, (rows, columns), &Device::Cpu)?;
-    Ok(QTensor::quantize(&tensor, dtype)?.data()?.into_owned())
-}
-
-/// The values of whole blocks of `dtype`.
-pub fn dequantize(data: Vec<u8>, values: usize, dtype: GgmlDType) -> Result<Vec<f32>> {
-    let storage = QStorage::from_data(Cow::Owned(data), &Device::Cpu, dtype)?;
-    Ok(QTensor::new(storage, values)?.dequantize(&Device::Cpu)?.to_vec1()?)
+    dtype.quantize(values, columns)
 }

@@ -1,6 +1,5 @@
 //! The types that a model file can be written in, and which one each tensor gets.
-
-use candle_core::quantized::GgmlDType;
+use crate::gguf::TensorType;
 
 /// How the matrices of a file are stored; vectors are always F32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -58,21 +57,21 @@ impl FileType {
     }
 
     /// What most matrices are stored as.
-    fn base(self) -> GgmlDType {
+    fn base(self) -> TensorType {
         match self {
-            Self::F32 => GgmlDType::F32,
-            Self::F16 => GgmlDType::F16,
-            Self::Bf16 => GgmlDType::BF16,
-            Self::Q4_0 => GgmlDType::Q4_0,
-            Self::Q4_1 => GgmlDType::Q4_1,
-            Self::Q5_0 => GgmlDType::Q5_0,
-            Self::Q5_1 => GgmlDType::Q5_1,
-            Self::Q8_0 => GgmlDType::Q8_0,
-            Self::Q2K => GgmlDType::Q2K,
-            Self::Q3K => GgmlDType::Q3K,
-            Self::Q4K | Self::Q4KM => GgmlDType::Q4K,
-            Self::Q5K => GgmlDType::Q5K,
-            Self::Q6K => GgmlDType::Q6K,
+            Self::F32 => TensorType::F32,
+            Self::F16 => TensorType::F16,
+            Self::Bf16 => TensorType::BF16,
+            Self::Q4_0 => TensorType::Q4_0,
+            Self::Q4_1 => TensorType::Q4_1,
+            Self::Q5_0 => TensorType::Q5_0,
+            Self::Q5_1 => TensorType::Q5_1,
+            Self::Q8_0 => TensorType::Q8_0,
+            Self::Q2K => TensorType::Q2K,
+            Self::Q3K => TensorType::Q3K,
+            Self::Q4K | Self::Q4KM => TensorType::Q4K,
+            Self::Q5K => TensorType::Q5K,
+            Self::Q6K => TensorType::Q6K,
         }
     }
 
@@ -80,9 +79,9 @@ impl FileType {
     /// `tied` when the embedding serves as the head too.
     ///
     /// The mix follows `llama_tensor_get_type` in llama.cpp's quantizer.
-    pub fn wanted(self, name: &str, dims: &[usize], layers: usize, tied: bool) -> GgmlDType {
+    pub fn wanted(self, name: &str, dims: &[usize], layers: usize, tied: bool) -> TensorType {
         if dims.len() < 2 || name == super::architecture::CLS {
-            return GgmlDType::F32;
+            return TensorType::F32;
         }
         let sensitive = match name {
             "output.weight" => true,
@@ -91,25 +90,25 @@ impl FileType {
                 matches!(part, "attn_v.weight" | "ffn_down.weight") && more_bits(index, layers)
             }),
         };
-        if self == Self::Q4KM && sensitive { GgmlDType::Q6K } else { self.base() }
+        if self == Self::Q4KM && sensitive { TensorType::Q6K } else { self.base() }
     }
 }
 
 /// What a matrix with rows of `columns` values can be stored as where `wanted`
 /// does not fit its rows: llama.cpp's choice, save that Q4_0 stands for its IQ4_NL.
-pub fn fallback(wanted: GgmlDType, columns: usize) -> GgmlDType {
-    let fits = |dtype: GgmlDType| columns.is_multiple_of(dtype.block_size());
+pub fn fallback(wanted: TensorType, columns: usize) -> TensorType {
+    let fits = |dtype: TensorType| columns.is_multiple_of(dtype.block_size());
     if fits(wanted) {
         return wanted;
     }
     let smaller = match wanted {
-        GgmlDType::Q2K | GgmlDType::Q3K => GgmlDType::Q4_0,
-        GgmlDType::Q4K => GgmlDType::Q5_0,
-        GgmlDType::Q5K => GgmlDType::Q5_1,
-        GgmlDType::Q6K => GgmlDType::Q8_0,
-        _ => GgmlDType::F16,
+        TensorType::Q2K | TensorType::Q3K => TensorType::Q4_0,
+        TensorType::Q4K => TensorType::Q5_0,
+        TensorType::Q5K => TensorType::Q5_1,
+        TensorType::Q6K => TensorType::Q8_0,
+        _ => TensorType::F16,
     };
-    if fits(smaller) { smaller } else { GgmlDType::F16 }
+    if fits(smaller) { smaller } else { TensorType::F16 }
 }
 
 /// `blk.7.attn_v.weight` is `(7, "attn_v.weight")`.
@@ -132,24 +131,27 @@ mod tests {
     #[test]
     fn the_mix_gives_more_bits_where_it_counts() {
         let wanted = |name: &str, tied| FileType::Q4KM.wanted(name, &[256, 256], 28, tied);
-        assert_eq!(wanted("token_embd.weight", true), GgmlDType::Q6K);
-        assert_eq!(wanted("token_embd.weight", false), GgmlDType::Q4K);
-        assert_eq!(wanted("output.weight", false), GgmlDType::Q6K);
-        assert_eq!(wanted("blk.0.attn_q.weight", true), GgmlDType::Q4K);
+        assert_eq!(wanted("token_embd.weight", true), TensorType::Q6K);
+        assert_eq!(wanted("token_embd.weight", false), TensorType::Q4K);
+        assert_eq!(wanted("output.weight", false), TensorType::Q6K);
+        assert_eq!(wanted("blk.0.attn_q.weight", true), TensorType::Q4K);
         let more: Vec<_> = (0..28)
-            .filter(|i| wanted(&format!("blk.{i}.ffn_down.weight"), true) == GgmlDType::Q6K)
+            .filter(|i| wanted(&format!("blk.{i}.ffn_down.weight"), true) == TensorType::Q6K)
             .collect();
         assert_eq!(more, [0, 1, 2, 5, 8, 11, 14, 17, 20, 23, 24, 25, 26, 27]);
         assert_eq!(
             FileType::Q4KM.wanted("blk.0.attn_norm.weight", &[256], 28, true),
-            GgmlDType::F32
+            TensorType::F32
         );
-        assert_eq!(FileType::Q8_0.wanted("cls.output.weight", &[2, 256], 28, true), GgmlDType::F32);
+        assert_eq!(
+            FileType::Q8_0.wanted("cls.output.weight", &[2, 256], 28, true),
+            TensorType::F32
+        );
     }
 
     #[test]
     fn rows_that_are_not_whole_blocks_fall_back() {
-        use GgmlDType::*;
+        use TensorType::*;
         for (wanted, at_96) in [(Q2K, Q4_0), (Q3K, Q4_0), (Q4K, Q5_0), (Q5K, Q5_1), (Q6K, Q8_0)] {
             assert_eq!(fallback(wanted, 512), wanted);
             assert_eq!(fallback(wanted, 96), at_96);

@@ -5,16 +5,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::GgmlDType;
 use clap::Args;
 
 use super::architecture::{CLS, EMBEDDING, OUTPUT};
-use super::chunked_writer::{Progress, dequantize, encode, quantize};
+use super::chunked_writer::{Progress, encode, quantize};
 use super::file_type::{FileType, fallback};
 use super::partial_file::PartialFile;
 use super::source::{HeadRows, Source};
 use crate::cli::tell;
-use crate::gguf::{TensorPlan, Writer, are_finite, type_name};
+use crate::gguf::{TensorPlan, TensorType, Writer};
 use crate::model::{Head, Rows};
 use crate::{Error, Result};
 
@@ -68,15 +67,15 @@ pub struct Fallback {
     /// Length of its rows.
     pub columns: usize,
     /// The type that it should have had.
-    pub wanted: GgmlDType,
+    pub wanted: TensorType,
     /// The type that it has.
-    pub written: GgmlDType,
+    pub written: TensorType,
 }
 
 impl std::fmt::Display for Fallback {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { tensor, columns, wanted, written } = self;
-        let (wanted, written) = (type_name(*wanted), type_name(*written));
+        let (wanted, written) = (wanted.name(), written.name());
         write!(f, "{tensor}: rows of {columns} values do not fit {wanted}; written as {written}")
     }
 }
@@ -144,7 +143,7 @@ fn convert<W: Write>(
 fn plan(source: &Source, types: Types) -> Result<(Vec<TensorPlan>, Report)> {
     let architecture = source.architecture;
     let dims = vec![2, architecture.hidden];
-    let mut plans = vec![TensorPlan { name: CLS.into(), dims, dtype: GgmlDType::F32 }];
+    let mut plans = vec![TensorPlan { name: CLS.into(), dims, dtype: TensorType::F32 }];
     let mut report = Report::default();
     for weight in architecture.weights(source.rows) {
         if weight.name == OUTPUT {
@@ -179,16 +178,15 @@ fn tensor<W: Write>(
     let TensorPlan { name, dims, dtype } = plan;
     let stored = source.dtype(name, dims)?;
     let columns = plan.columns();
-    let row_bytes = columns / stored.block_size() * stored.type_size();
+    let row_bytes = columns / stored.block_size() * stored.block_bytes();
     let read = |rows: std::ops::Range<usize>| {
-        let data = source.bytes(name, (rows.start * row_bytes) as u64, rows.len() * row_bytes)?;
-        Ok((data, rows.len() * columns))
+        source.bytes(name, (rows.start * row_bytes) as u64, rows.len() * row_bytes)
     };
     let blocks = stored.block_size() > 1;
-    let bytes = |(data, values): (Vec<u8>, usize)| match blocks && stored == *dtype {
-        true if are_finite(stored, &data) => Ok(data),
+    let bytes = |data: Vec<u8>| match blocks && stored == *dtype {
+        true if stored.are_finite(&data) => Ok(data),
         true => Err(Error::model(name, "holds values that are not finite")),
-        false => quantize(name, dequantize(data, values, stored)?, columns, *dtype),
+        false => quantize(name, stored.dequantize(&data)?, columns, *dtype),
     };
     encode(writer, plan, read, bytes, written)?;
     Ok(blocks && stored != *dtype)
@@ -224,10 +222,10 @@ fn head_rows(source: &mut Source, answers: [usize; 2]) -> Result<Rows> {
         false => (Head::Output, OUTPUT),
     };
     let stored = source.dtype(name, &[source.rows, hidden])?;
-    let row_bytes = hidden / stored.block_size() * stored.type_size();
+    let row_bytes = hidden / stored.block_size() * stored.block_bytes();
     let mut row = |id: usize| {
         let data = source.bytes(name, (id * row_bytes) as u64, row_bytes)?;
-        dequantize(data, hidden, stored)
+        stored.dequantize(&data)
     };
     let (yes, no) = (row(answers[0])?, row(answers[1])?);
     Rows { head, yes, no, warnings: Vec::new() }.checked(name)

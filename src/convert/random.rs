@@ -8,7 +8,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::GgmlDType;
 use clap::{Args, ValueEnum};
 
 pub use super::architecture::Architecture;
@@ -19,7 +18,7 @@ use super::file_type::fallback;
 use super::partial_file::PartialFile;
 use super::random_weights::Stream;
 use super::vocabulary::Vocabulary;
-use crate::gguf::{TensorPlan, Value, Writer};
+use crate::gguf::{TensorPlan, TensorType, Value, Writer};
 use crate::prompt::template;
 use crate::{Error, Result};
 
@@ -169,7 +168,7 @@ fn plans(model: &RandomModel, rows: usize) -> Vec<TensorPlan> {
     let Architecture { layers, hidden, tied, .. } = model.architecture;
     let mut plans = Vec::new();
     if model.cls {
-        plans.push(TensorPlan { name: CLS.into(), dims: vec![2, hidden], dtype: GgmlDType::F32 });
+        plans.push(TensorPlan { name: CLS.into(), dims: vec![2, hidden], dtype: TensorType::F32 });
     }
     for weight in model.architecture.weights(rows) {
         if weight.name == OUTPUT && model.cls && !model.output {
@@ -205,7 +204,7 @@ fn head_rows(model: &RandomModel, vocabulary: &Vocabulary) -> Result<Vec<u8>> {
     for answer in [template::YES, template::NO] {
         let id = vocabulary.id(answer).expect("the fewest merges make both answers: bug");
         let row = quantize(name, stream.rows(id..id + 1), hidden, dtype)?;
-        let row = super::chunked_writer::dequantize(row, hidden, dtype)?;
+        let row = dtype.dequantize(&row)?;
         data.extend(row.iter().flat_map(|value| value.to_le_bytes()));
     }
     Ok(data)

@@ -3,13 +3,11 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::GgmlDType;
-
 use super::architecture::{Architecture, CLS, EMBEDDING, OUTPUT, checkpoint_name, rerank_metadata};
 use super::checkpoint::Checkpoint;
 use super::file_type::FileType;
 use super::vocabulary::Vocabulary;
-use crate::gguf::{Metadata, Reader, Value};
+use crate::gguf::{Metadata, Reader, TensorType, Value};
 use crate::model::{Config, Rows, check_vocabulary};
 use crate::prompt::template;
 use crate::prompt::tokenizer::Tokenizer;
@@ -133,7 +131,7 @@ impl Source {
     ///
     /// # Errors
     /// [`Error::InvalidModel`] if it is missing or not of sizes `dims`.
-    pub fn dtype(&self, name: &str, dims: &[usize]) -> Result<GgmlDType> {
+    pub fn dtype(&self, name: &str, dims: &[usize]) -> Result<TensorType> {
         let (found, dtype) = match &self.kind {
             Kind::Checkpoint(checkpoint) => checkpoint.stored(&self.own_name(name))?,
             Kind::Gguf(reader) => {

@@ -1,12 +1,11 @@
 //! Reads the header, then single tensors on demand.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-
-use super::{DEFAULT_ALIGNMENT, Metadata, Value, are_finite, type_from_id, unsupported_type_name};
+use super::DEFAULT_ALIGNMENT;
+use super::tensor_type::{TensorType, unsupported_name};
+use super::value::{Metadata, Value};
 use crate::{Error, Result};
 
 /// A longer string in a header is taken for corruption.
@@ -30,7 +29,7 @@ pub struct TensorInfo {
     /// Sizes from the outermost to the innermost: `[rows, columns]` for a matrix.
     pub dims: Vec<usize>,
     /// How its values are stored.
-    pub dtype: GgmlDType,
+    pub dtype: TensorType,
     /// Where its data starts, in bytes from the start of the file.
     pub offset: u64,
     /// How long its data is, in bytes.
@@ -115,21 +114,10 @@ impl<R: Read + Seek> Reader<R> {
         let size = usize::try_from(self.info(name)?.size)
             .map_err(|_| Error::UnsupportedModel(format!("{name} is larger than memory")))?;
         let blocks = self.bytes(name, 0, size)?;
-        match are_finite(self.info(name)?.dtype, &blocks) {
+        match self.info(name)?.dtype.are_finite(&blocks) {
             true => Ok(blocks),
             false => Err(Error::model(name, "holds values that are not finite")),
         }
-    }
-
-    /// Reads one tensor into memory, still quantized.
-    ///
-    /// # Errors
-    /// As [`Reader::blocks`].
-    pub fn tensor(&mut self, name: &str) -> Result<QTensor> {
-        let TensorInfo { dtype, ref dims, .. } = *self.info(name)?;
-        let dims = dims.clone();
-        let blocks = dtype.from_data(Cow::Owned(self.blocks(name)?));
-        Ok(QTensor::new(QStorage::Cpu(blocks), dims)?)
     }
 }
 
@@ -348,8 +336,8 @@ impl<R: Read + Seek> Header<R> {
             })?);
         }
         let id = self.u32()?;
-        let dtype = type_from_id(id).ok_or_else(|| {
-            let kind = unsupported_type_name(id);
+        let dtype = TensorType::from_id(id).ok_or_else(|| {
+            let kind = unsupported_name(id);
             Error::UnsupportedModel(format!("{name} is of type {kind}, which is not read here"))
         })?;
         // The file gives the innermost dimension, along which blocks lie, first.
@@ -360,7 +348,7 @@ impl<R: Read + Seek> Header<R> {
         dims.reverse();
         let blocks = elements / dtype.block_size() as u64;
         let size = blocks
-            .checked_mul(dtype.type_size() as u64)
+            .checked_mul(dtype.block_bytes() as u64)
             .ok_or_else(|| Error::model(&name, "is larger than any file"))?;
         let offset = self.u64()?;
         Ok((name, TensorInfo { dims, dtype, offset, size }))

@@ -3,9 +3,9 @@
 
 use std::io::Write;
 
-use candle_core::quantized::GgmlDType;
-
-use super::{DEFAULT_ALIGNMENT, Value, type_id};
+use super::DEFAULT_ALIGNMENT;
+use super::tensor_type::TensorType;
+use super::value::Value;
 use crate::{Error, Result};
 
 /// The version of the format that is written.
@@ -21,7 +21,7 @@ pub struct TensorPlan {
     /// Sizes from the outermost to the innermost: `[rows, columns]` for a matrix.
     pub dims: Vec<usize>,
     /// How its values will be stored.
-    pub dtype: GgmlDType,
+    pub dtype: TensorType,
 }
 
 impl TensorPlan {
@@ -45,7 +45,7 @@ impl TensorPlan {
             let reason = format!("rows of {columns} values are not whole blocks of {block}");
             return Err(Error::model(&self.name, reason));
         }
-        Ok(self.rows() as u64 * (columns / block) as u64 * self.dtype.type_size() as u64)
+        Ok(self.rows() as u64 * (columns / block) as u64 * self.dtype.block_bytes() as u64)
     }
 }
 
@@ -145,7 +145,7 @@ fn header(metadata: &[(String, Value)], tensors: &[TensorPlan]) -> Result<(Vec<u
         bytes.extend((plan.dims.len() as u32).to_le_bytes());
         // The file gives the innermost dimension first.
         plan.dims.iter().rev().for_each(|&dim| bytes.extend((dim as u64).to_le_bytes()));
-        bytes.extend(type_id(plan.dtype).to_le_bytes());
+        bytes.extend(plan.dtype.id().to_le_bytes());
         bytes.extend(offset.to_le_bytes());
         let size = plan.size()?;
         offset += size.next_multiple_of(DEFAULT_ALIGNMENT);
@@ -196,7 +196,7 @@ mod tests {
     use super::super::Reader;
     use super::*;
 
-    fn plan(name: &str, dims: &[usize], dtype: GgmlDType) -> TensorPlan {
+    fn plan(name: &str, dims: &[usize], dtype: TensorType) -> TensorPlan {
         TensorPlan { name: name.into(), dims: dims.to_vec(), dtype }
     }
 
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn tensors_of_every_type_are_read_back_in_any_pieces() {
-        use GgmlDType::*;
+        use TensorType::*;
         let types = [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K];
         let mut plans: Vec<_> =
             types.iter().map(|&t| plan(&format!("{t:?}"), &[3, 256], t)).collect();
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn wrong_order_or_length_is_refused() {
-        let plans = [plan("a", &[4], GgmlDType::F32), plan("b", &[4], GgmlDType::F32)];
+        let plans = [plan("a", &[4], TensorType::F32), plan("b", &[4], TensorType::F32)];
         let writer = || Writer::new(Vec::new(), &[], &plans).unwrap();
         let reason = |result: Result<()>| result.unwrap_err().to_string();
         assert!(reason(writer().append("b", &[0])).contains("where a comes next"));
@@ -274,9 +274,9 @@ mod tests {
         let fails = |metadata: &[(String, Value)], plans: &[TensorPlan]| {
             Writer::new(Vec::new(), metadata, plans).map(drop).unwrap_err().to_string()
         };
-        let twice = [plan("a", &[4], GgmlDType::F32), plan("a", &[4], GgmlDType::F32)];
+        let twice = [plan("a", &[4], TensorType::F32), plan("a", &[4], TensorType::F32)];
         assert!(fails(&[], &twice).contains("given twice"));
-        let odd = [plan("a", &[2, 33], GgmlDType::Q8_0)];
+        let odd = [plan("a", &[2, 33], TensorType::Q8_0)];
         assert!(fails(&[], &odd).contains("not whole blocks of 32"));
         let mixed = Value::Array(vec![Value::U8(1), Value::I8(1)]);
         assert!(fails(&[("k".into(), mixed)], &[]).contains("several types"));

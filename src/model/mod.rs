@@ -7,14 +7,13 @@ mod config;
 mod cpu;
 #[cfg(feature = "embedded-model")]
 mod embedded;
+mod embedding;
 mod head;
 mod weights;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
-use candle_core::quantized::QTensor;
-use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 pub use config::Config;
@@ -30,10 +29,11 @@ pub(crate) use {
     weights::layer_shapes,
 };
 
-use crate::gguf::{Reader, type_name};
+use crate::gguf::Reader;
 use crate::prompt::tokenizer::Tokenizer;
 use crate::{Error, Result, kernel};
 use cpu::layer::Layer;
+use embedding::Embedding;
 pub use weights::LoadProgress;
 use weights::Weights;
 
@@ -65,7 +65,7 @@ pub struct ModelInfo {
 /// A loaded model.
 pub struct Model {
     pub config: Config,
-    embedding: QTensor, // [vocabulary, hidden]
+    embedding: Embedding, // [vocabulary, hidden]
     layers: Vec<Layer>,
     output_norm: Vec<f32>, // [hidden]
     rows: Rows,
@@ -109,7 +109,7 @@ impl Model {
         let mut types = BTreeMap::new();
         let mut parameters = 0;
         for info in reader.tensors.values() {
-            *types.entry(type_name(info.dtype).to_string()).or_default() += 1;
+            *types.entry(info.dtype.name().to_string()).or_default() += 1;
             parameters += info.dims.iter().map(|&dim| dim as u64).product::<u64>();
         }
         ModelInfo {
@@ -128,24 +128,16 @@ impl Model {
     /// What multiplies the matrices of each type.
     pub fn paths(&self) -> BTreeMap<String, &'static str> {
         let matrices = self.layers.iter().flat_map(Layer::matrices);
-        matrices.map(|matrix| (type_name(matrix.dtype).to_string(), matrix.path())).collect()
+        matrices.map(|matrix| (matrix.dtype.name().to_string(), matrix.path())).collect()
     }
 
     fn vocabulary_size(&self) -> usize {
-        self.embedding.shape().dims()[0]
+        self.embedding.rows()
     }
 
-    /// Rows of the embedding, `[tokens, hidden]`, dequantized one by one.
+    /// Rows of the embedding, `[tokens, hidden]`.
     fn embed(&self, ids: &[u32]) -> Result<Vec<f32>> {
-        let rows = self.vocabulary_size();
-        if let Some(&id) = ids.iter().find(|&&id| id as usize >= rows) {
-            return Err(cpu::pass::id_outside(id, rows));
-        }
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ids = Tensor::new(ids, &Device::Cpu)?;
-        Ok(self.embedding.embedding(&ids)?.flatten_all()?.to_vec1()?)
+        self.embedding.rows_of(ids)
     }
 
     /// Logit of yes less logit of no for each row of `hidden` `[rows, hidden]`.

@@ -3,15 +3,13 @@
 //! Shapes are checked against the metadata before any data is read. Only what
 //! scoring needs is loaded: of the output matrix, two rows.
 
-use std::borrow::Cow;
 use std::io::{Read, Seek};
 
-use candle_core::Device;
-use candle_core::quantized::{QStorage, QTensor};
 use serde::Serialize;
 
 use super::config::Config;
 use super::cpu::layer::Layer;
+use super::embedding::Embedding;
 use super::head::{CLASSIFIER, EMBEDDING, OUTPUT};
 use crate::gguf::Reader;
 use crate::kernel::Linear;
@@ -103,8 +101,10 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
     }
 
     /// The embedding `[vocabulary, hidden]`, still quantized.
-    pub fn embedding(&mut self) -> Result<QTensor> {
-        self.tensor(EMBEDDING)
+    pub fn embedding(&mut self) -> Result<Embedding> {
+        let embedding = Embedding::read(self.reader, EMBEDDING)?;
+        self.report(EMBEDDING)?;
+        Ok(embedding)
     }
 
     /// The norm before the head, `[hidden]`.
@@ -115,7 +115,8 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
             let reason = format!("has shape {dims:?}; must be {shape:?}");
             return Err(Error::model("output_norm.weight", reason));
         }
-        dequantize(&self.reader.tensor("output_norm.weight")?)
+        let blocks = self.reader.blocks("output_norm.weight")?;
+        self.reader.info("output_norm.weight")?.dtype.dequantize(&blocks)
     }
 
     /// All tensors of one layer.
@@ -148,13 +149,10 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
     }
 
     fn vector(&mut self, name: &str) -> Result<Vec<f32>> {
-        dequantize(&self.tensor(name)?)
-    }
-
-    fn tensor(&mut self, name: &str) -> Result<QTensor> {
-        let tensor = self.reader.tensor(name)?;
+        let blocks = self.reader.blocks(name)?;
+        let values = self.reader.info(name)?.dtype.dequantize(&blocks)?;
         self.report(name)?;
-        Ok(tensor)
+        Ok(values)
     }
 
     fn report(&mut self, name: &str) -> Result<()> {
@@ -197,10 +195,6 @@ fn check_memory(bytes: u64, reserve_bytes: u64) -> Result<()> {
     }
 }
 
-fn dequantize(tensor: &QTensor) -> Result<Vec<f32>> {
-    Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
-}
-
 /// Reads one row of a matrix, or a whole vector as row 0, as f32.
 pub fn read_row<R: Read + Seek>(
     reader: &mut Reader<R>,
@@ -213,8 +207,7 @@ pub fn read_row<R: Read + Seek>(
     if row >= rows {
         return Err(Error::model(name, format!("has {rows} rows, but row {row} is needed")));
     }
-    let length = width / info.dtype.block_size() * info.dtype.type_size();
+    let length = width / info.dtype.block_size() * info.dtype.block_bytes();
     let data = reader.bytes(name, row as u64 * length as u64, length)?;
-    let storage = QStorage::from_data(Cow::Owned(data), &Device::Cpu, info.dtype)?;
-    dequantize(&QTensor::new(storage, width)?)
+    info.dtype.dequantize(&data)
 }

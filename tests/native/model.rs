@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use qwen3_rerank::gguf::{DEFAULT_ALIGNMENT, Reader, Value, type_id};
+use qwen3_rerank::gguf::{DEFAULT_ALIGNMENT, Reader, Value};
 use qwen3_rerank::{LoadOptions, Reranker, Result};
 
 /// Where the committed model is.
@@ -64,7 +64,7 @@ impl Parts {
         let tensor = |(name, info): (&String, &qwen3_rerank::gguf::TensorInfo)| Tensor {
             name: name.clone(),
             dims: info.dims.iter().rev().map(|&dim| dim as u64).collect(),
-            type_id: type_id(info.dtype),
+            type_id: info.dtype.id(),
             offset: None,
             data: reader.bytes(name, 0, info.size as usize).expect("the model is whole"),
         };

@@ -1,9 +1,11 @@
 //! The forms that requests and answers take, a file each.
 
+#[cfg(feature = "native")]
+mod answer_id;
 mod documented;
 mod v1;
 
-pub use documented::{Documented, DocumentedResult};
 #[cfg(feature = "native")]
-pub(crate) use v1::answer_id;
+pub(crate) use answer_id::answer_id;
+pub use documented::{Documented, DocumentedResult};
 pub use v1::{V1, V1Document, V1Result, V1Usage};

@@ -1,9 +1,5 @@
 //! The form of `/v1/rerank`, which Cohere's, Jina's and OpenRouter's clients read.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use serde::Serialize;
 
 use crate::api::{Ranked, Ranking};
@@ -72,12 +68,4 @@ impl V1 {
             usage: V1Usage { prompt_tokens: tokens, total_tokens: tokens },
         }
     }
-}
-
-/// A name for an answer, unlike any other of this process and most likely of any.
-#[cfg(feature = "native")]
-pub(crate) fn answer_id() -> String {
-    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("rerank"));
-    static COUNT: AtomicU64 = AtomicU64::new(1);
-    format!("rerank-{:016x}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))
 }

@@ -1,8 +1,7 @@
 //! The matrix product by backend and what it cannot exceed, open to benches/kernel.rs.
 
-use candle_core::quantized::GgmlDType;
-
 use super::linear::{Linear, multiply_on};
+use crate::gguf::TensorType;
 use crate::kernel::backend::Backend;
 use crate::kernel::threads::on_threads;
 
@@ -14,7 +13,7 @@ pub struct Product {
 
 impl Product {
     /// Packs a matrix `[outputs, inputs]` from a file's blocks.
-    pub fn new(dtype: GgmlDType, raw: &[u8], shape: [usize; 2], backend: Backend) -> Self {
+    pub fn new(dtype: TensorType, raw: &[u8], shape: [usize; 2], backend: Backend) -> Self {
         Self { matrix: Linear::new(dtype, raw, shape[0], shape[1]), backend }
     }
 

@@ -3,9 +3,8 @@
 //! Formats: `ggml-common.h` and `dequantize_row_*` in
 //! <https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c>
 
-use candle_core::quantized::GgmlDType;
-
 use super::BLOCK;
+use crate::gguf::TensorType;
 
 /// Blocks of 32 values in the longest block of a file.
 pub(super) const MOST_BLOCKS: usize = 8;
@@ -27,8 +26,8 @@ pub(super) struct Decoded {
 
 impl Decoded {
     /// Decodes one block of one of the quantized types.
-    pub fn new(kind: GgmlDType, raw: &[u8]) -> Self {
-        assert_eq!(raw.len(), kind.type_size());
+    pub fn new(kind: TensorType, raw: &[u8]) -> Self {
+        assert_eq!(raw.len(), kind.block_bytes());
         let mut block = Self {
             quants: [[0; BLOCK]; MOST_BLOCKS],
             scale: 0,
@@ -37,16 +36,16 @@ impl Decoded {
             lowers: [1; 2 * MOST_BLOCKS],
         };
         match kind {
-            GgmlDType::Q4_0 => block.q4_0(half(raw, 0), 0, 0, &raw[2..]),
-            GgmlDType::Q4_1 => block.q4_0(half(raw, 0), half(raw, 2), 0, &raw[4..]),
-            GgmlDType::Q5_0 => block.q4_0(half(raw, 0), 0, word(raw, 2), &raw[6..]),
-            GgmlDType::Q5_1 => block.q4_0(half(raw, 0), half(raw, 2), word(raw, 4), &raw[8..]),
-            GgmlDType::Q8_0 => block.q8_0(raw),
-            GgmlDType::Q2K => block.q2k(raw),
-            GgmlDType::Q3K => block.q3k(raw),
-            GgmlDType::Q4K => block.q4k(raw, None, &raw[16..]),
-            GgmlDType::Q5K => block.q4k(raw, Some(&raw[16..48]), &raw[48..]),
-            GgmlDType::Q6K => block.q6k(raw),
+            TensorType::Q4_0 => block.q4_0(half(raw, 0), 0, 0, &raw[2..]),
+            TensorType::Q4_1 => block.q4_0(half(raw, 0), half(raw, 2), 0, &raw[4..]),
+            TensorType::Q5_0 => block.q4_0(half(raw, 0), 0, word(raw, 2), &raw[6..]),
+            TensorType::Q5_1 => block.q4_0(half(raw, 0), half(raw, 2), word(raw, 4), &raw[8..]),
+            TensorType::Q8_0 => block.q8_0(raw),
+            TensorType::Q2K => block.q2k(raw),
+            TensorType::Q3K => block.q3k(raw),
+            TensorType::Q4K => block.q4k(raw, None, &raw[16..]),
+            TensorType::Q5K => block.q4k(raw, Some(&raw[16..48]), &raw[48..]),
+            TensorType::Q6K => block.q6k(raw),
             other => unreachable!("{other:?} has no blocks of small integers: bug"),
         }
         block

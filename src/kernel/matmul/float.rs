@@ -2,10 +2,9 @@
 //!
 //! Activations are not rounded. Plain loops, that become vector code.
 
-use candle_core::quantized::GgmlDType;
-
 use super::ROWS;
 use super::panel::half;
+use crate::gguf::TensorType;
 use crate::kernel::backend::Work;
 use crate::kernel::lanes::Lanes;
 use crate::kernel::threads::for_each_chunk;
@@ -33,15 +32,15 @@ enum Values {
 
 impl FloatMatrix {
     /// Repacks a matrix of one of the three types.
-    pub fn pack(kind: GgmlDType, raw: &[u8], outputs: usize, inputs: usize) -> Self {
-        assert_eq!(raw.len(), outputs * inputs * kind.type_size());
+    pub fn pack(kind: TensorType, raw: &[u8], outputs: usize, inputs: usize) -> Self {
+        assert_eq!(raw.len(), outputs * inputs * kind.block_bytes());
         let short = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
         let values = match kind {
-            GgmlDType::F32 => Values::F32(panels(raw, outputs, inputs, |bytes: &[u8]| {
+            TensorType::F32 => Values::F32(panels(raw, outputs, inputs, |bytes: &[u8]| {
                 f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
             })),
-            GgmlDType::F16 => Values::F16(panels(raw, outputs, inputs, short)),
-            GgmlDType::BF16 => Values::BF16(panels(raw, outputs, inputs, short)),
+            TensorType::F16 => Values::F16(panels(raw, outputs, inputs, short)),
+            TensorType::BF16 => Values::BF16(panels(raw, outputs, inputs, short)),
             other => unreachable!("{other:?} is no float type: bug"),
         };
         Self { values, outputs, inputs }

@@ -1,9 +1,8 @@
 //! Weight matrices of any type, and their products with activations on all threads.
 
+use crate::gguf::TensorType;
 use std::cell::Cell;
 use std::marker::PhantomData;
-
-use candle_core::quantized::GgmlDType;
 
 use super::float::{FloatMatrix, Multiply};
 use super::pack::Form;
@@ -17,7 +16,7 @@ use crate::kernel::threads::for_each;
 #[derive(Debug)]
 pub struct Linear {
     /// How the file holds it.
-    pub dtype: GgmlDType,
+    pub dtype: TensorType,
     weights: Weights,
 }
 
@@ -33,14 +32,14 @@ impl Linear {
     /// # Panics
     /// If `raw` has another length, rows are not whole blocks, or the type is
     /// not one of those that files hold weights in.
-    pub fn new(dtype: GgmlDType, raw: &[u8], outputs: usize, inputs: usize) -> Self {
+    pub fn new(dtype: TensorType, raw: &[u8], outputs: usize, inputs: usize) -> Self {
         Self::new_on(Backend::best(), dtype, raw, outputs, inputs)
     }
 
     /// [`Linear::new`], packed by one of the backends that work here.
     pub(super) fn new_on(
         backend: Backend,
-        dtype: GgmlDType,
+        dtype: TensorType,
         raw: &[u8],
         outputs: usize,
         inputs: usize,

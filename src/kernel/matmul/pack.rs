@@ -5,11 +5,10 @@
 //! panel, a plane of w bits is w lines; a line's byte holds 8/w steps.
 //! Scales stay in the file's form: f16, with small integers by sub-block in K types.
 
-use candle_core::quantized::GgmlDType;
-
 use super::blocks::{Decoded, MOST_BLOCKS};
 use super::panel::Run;
 use super::{BLOCK, LINES, Line, ROWS, STEP};
+use crate::gguf::TensorType;
 use crate::kernel::backend::{Backend, Work};
 use crate::kernel::cache::prefetch;
 use crate::kernel::lanes::Lanes;
@@ -32,22 +31,22 @@ pub(super) struct Form {
 
 impl Form {
     /// The form of a quantized type; none for floats.
-    pub fn new(kind: GgmlDType) -> Option<Self> {
+    pub fn new(kind: TensorType) -> Option<Self> {
         let simple =
             |bits, offset, minimums| Self { bits, offset, halves: false, minimums, group: 1 };
         let nested =
             |bits, offset, halves, minimums| Self { bits, offset, halves, minimums, group: 8 };
         Some(match kind {
-            GgmlDType::Q4_0 => simple(4, 8, false),
-            GgmlDType::Q4_1 => simple(4, 0, true),
-            GgmlDType::Q5_0 => simple(5, 16, false),
-            GgmlDType::Q5_1 => simple(5, 0, true),
-            GgmlDType::Q8_0 => simple(8, 128, false),
-            GgmlDType::Q2K => nested(2, 0, true, true),
-            GgmlDType::Q3K => nested(3, 4, true, false),
-            GgmlDType::Q4K => nested(4, 0, false, true),
-            GgmlDType::Q5K => nested(5, 0, false, true),
-            GgmlDType::Q6K => nested(6, 32, true, false),
+            TensorType::Q4_0 => simple(4, 8, false),
+            TensorType::Q4_1 => simple(4, 0, true),
+            TensorType::Q5_0 => simple(5, 16, false),
+            TensorType::Q5_1 => simple(5, 0, true),
+            TensorType::Q8_0 => simple(8, 128, false),
+            TensorType::Q2K => nested(2, 0, true, true),
+            TensorType::Q3K => nested(3, 4, true, false),
+            TensorType::Q4K => nested(4, 0, false, true),
+            TensorType::Q5K => nested(5, 0, false, true),
+            TensorType::Q6K => nested(6, 32, true, false),
             _ => return None,
         })
     }
@@ -70,7 +69,7 @@ impl Form {
 
 /// The rows of one panel, as many as there are.
 struct PackPanel<'a> {
-    kind: GgmlDType,
+    kind: TensorType,
     form: Form,
     /// `[rows, row_bytes]`
     raw: &'a [u8],
@@ -92,7 +91,7 @@ impl Work for PackPanel<'_> {
         for (group, (planes, scales)) in groups.enumerate() {
             let mut quants = [[[0; BLOCK]; ROWS]; MOST_BLOCKS];
             for (row, raw) in raw.chunks_exact(row_bytes).enumerate() {
-                let size = kind.type_size();
+                let size = kind.block_bytes();
                 let block = Decoded::new(kind, &raw[group * size..][..size]);
                 for (quants, block) in quants.iter_mut().zip(&block.quants[..form.group]) {
                     quants[row] = *block;
@@ -158,14 +157,14 @@ impl Matrix {
     /// If `raw` has another length, or rows are not whole blocks.
     pub fn pack(
         backend: Backend,
-        kind: GgmlDType,
+        kind: TensorType,
         raw: &[u8],
         outputs: usize,
         inputs: usize,
     ) -> Option<Self> {
         let form = Form::new(kind)?;
         assert_eq!(inputs % kind.block_size(), 0);
-        let row_bytes = inputs / kind.block_size() * kind.type_size();
+        let row_bytes = inputs / kind.block_size() * kind.block_bytes();
         assert_eq!(raw.len(), outputs * row_bytes);
         let (panels, blocks) = (outputs.div_ceil(ROWS), inputs / BLOCK);
         let (lines, rows) = (blocks * form.bits, blocks / form.group * form.scale_rows());

@@ -5,10 +5,9 @@
 //! loops of each tell, as the engine optimizes those within milliseconds. Timing the kernels
 //! themselves does not: they are large, and may run unoptimized for a quarter of a second.
 
+use crate::gguf::TensorType;
 use std::arch::wasm32::*;
 use std::hint::black_box;
-
-use candle_core::quantized::GgmlDType;
 
 use super::linear::{Linear, multiply_on};
 use super::relaxed::{Bytes, bytes};
@@ -126,7 +125,7 @@ fn shorts(vectors: &[v128; SUMS]) -> v128 {
 
 /// Whether a backend multiplies as the reference does: engines may differ in relaxed instructions.
 fn is_right(backend: Backend) -> bool {
-    [(GgmlDType::Q4_0, BLOCK / 2), (GgmlDType::Q8_0, BLOCK)].into_iter().all(|(dtype, bytes)| {
+    [(TensorType::Q4_0, BLOCK / 2), (TensorType::Q8_0, BLOCK)].into_iter().all(|(dtype, bytes)| {
         let block = |i: usize| {
             let mut block = vec![0x00, 0x3c];
             block.extend((0..bytes).map(|j| (i * 31 + j * 17) as u8));

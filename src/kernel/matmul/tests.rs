@@ -1,20 +1,18 @@
 //! Every type on every backend that works here.
 
-use std::borrow::Cow;
-
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-use candle_core::{Device, Result};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::feed_forward::feed_forward_on;
 use super::linear::{Linear, multiply, multiply_on};
+use crate::Result;
+use crate::gguf::TensorType;
 use crate::kernel::activation::silu_mul;
 use crate::kernel::backend::Backend;
 
 /// Every type that files hold weights in.
-const TYPES: [GgmlDType; 13] = {
-    use GgmlDType::*;
+const TYPES: [TensorType; 13] = {
+    use TensorType::*;
     [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K]
 };
 
@@ -26,11 +24,8 @@ impl Linear {
 }
 
 /// What candle, whose decoders are not ours, reads in blocks.
-fn dequantize(kind: GgmlDType, raw: &[u8]) -> Result<Vec<f64>> {
-    let values = raw.len() / kind.type_size() * kind.block_size();
-    let blocks = QStorage::Cpu(kind.from_data(Cow::Borrowed(raw)));
-    let tensor = QTensor::new(blocks, values)?.dequantize(&Device::Cpu)?;
-    Ok(tensor.to_vec1::<f32>()?.into_iter().map(f64::from).collect())
+fn dequantize(kind: TensorType, raw: &[u8]) -> Result<Vec<f64>> {
+    Ok(kind.dequantize(raw)?.into_iter().map(f64::from).collect())
 }
 
 /// A small generator (xorshift64*): tests need no better one.
@@ -63,12 +58,12 @@ impl Random {
     }
 
     /// The raw bytes of `values` values.
-    fn blocks(&mut self, kind: GgmlDType, values: usize) -> Vec<u8> {
-        use GgmlDType::*;
-        let mut raw = Vec::with_capacity(values / kind.block_size() * kind.type_size());
+    fn blocks(&mut self, kind: TensorType, values: usize) -> Vec<u8> {
+        use TensorType::*;
+        let mut raw = Vec::with_capacity(values / kind.block_size() * kind.block_bytes());
         for _ in 0..values / kind.block_size() {
             let start = raw.len();
-            raw.extend((0..kind.type_size()).map(|_| (self.bits() >> 56) as u8));
+            raw.extend((0..kind.block_bytes()).map(|_| (self.bits() >> 56) as u8));
             let block = &mut raw[start..];
             // Where the f16 stand.
             let halves: &[usize] = match kind {
@@ -85,7 +80,6 @@ impl Random {
                 Q2K => &[80, 82],
                 Q3K => &[108],
                 Q6K => &[208],
-                other => unreachable!("{other:?} holds no weights"),
             };
             for &at in halves {
                 // Sign and size at random, from 2⁻¹⁰ (0x1400) to 2⁻⁶.
@@ -98,7 +92,7 @@ impl Random {
 }
 
 /// Activations as they are after rounding to 8 bits by 32, or unchanged for float types.
-fn rounded(kind: GgmlDType, x: &[f32]) -> Vec<f64> {
+fn rounded(kind: TensorType, x: &[f32]) -> Vec<f64> {
     if kind.block_size() == 1 {
         return x.iter().map(|&value| value.into()).collect();
     }
@@ -121,7 +115,7 @@ fn expected(weights: &[f64], x: &[f64], inputs: usize) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn sizes(kind: GgmlDType) -> Vec<(usize, usize, usize)> {
+fn sizes(kind: TensorType) -> Vec<(usize, usize, usize)> {
     // (tokens, inputs, outputs)
     let mut sizes = vec![(1, 256, 16), (2, 512, 5), (7, 1024, 33), (29, 3072, 17), (13, 1280, 48)];
     sizes.extend((3..=12).map(|tokens| (tokens, 256, 20)));
@@ -176,7 +170,7 @@ fn integer_sums_are_exact_at_the_extremes() {
             raw.extend([0x00, 0x3c]);
             raw.extend((0..32).map(|i| if (i + row) % 2 == 0 { low as u8 } else { high as u8 }));
         }
-        let linear = Linear::new(GgmlDType::Q8_0, &raw, 16, 32);
+        let linear = Linear::new(TensorType::Q8_0, &raw, 16, 32);
         for sign in [1.0, -1.0f32] {
             let x = [127.0 * sign; 32];
             let expected = 16 * 127 * (low + high) * sign as i32;
@@ -187,14 +181,14 @@ fn integer_sums_are_exact_at_the_extremes() {
         }
     }
     for (kind, most, offset) in
-        [(GgmlDType::Q4_0, 15, 8), (GgmlDType::Q5_0, 31, 16), (GgmlDType::Q4_1, 15, 0)]
+        [(TensorType::Q4_0, 15, 8), (TensorType::Q5_0, 31, 16), (TensorType::Q4_1, 15, 0)]
     {
         for bits in [0u8, 0xff] {
             let head: &[u8] = match kind {
-                GgmlDType::Q4_1 => &[0x00, 0x3c, 0, 0],
+                TensorType::Q4_1 => &[0x00, 0x3c, 0, 0],
                 _ => &[0x00, 0x3c],
             };
-            let block = [head, &vec![bits; kind.type_size() - head.len()]].concat();
+            let block = [head, &vec![bits; kind.block_bytes() - head.len()]].concat();
             let weight = if bits == 0 { -offset } else { most - offset };
             assert_weights(kind, &block, weight);
         }
@@ -202,12 +196,12 @@ fn integer_sums_are_exact_at_the_extremes() {
     // The widest of 16-bit sums: 6 bits, in parts whose scales are one.
     for (bits, weight) in [(0u8, -32), (0xff, 31)] {
         let block = [&[bits; 192][..], &[1; 16], &[0x00, 0x3c]].concat();
-        assert_weights(GgmlDType::Q6K, &block, weight);
+        assert_weights(TensorType::Q6K, &block, weight);
     }
 }
 
 /// Products of rows of one block, all of whose weights are `weight`, with the largest activations.
-fn assert_weights(kind: GgmlDType, block: &[u8], weight: i32) {
+fn assert_weights(kind: TensorType, block: &[u8], weight: i32) {
     let inputs = kind.block_size();
     let linear = Linear::new(kind, &block.repeat(16), 16, inputs);
     for sign in [1, -1] {
@@ -223,7 +217,7 @@ fn assert_weights(kind: GgmlDType, block: &[u8], weight: i32) {
 #[test]
 fn packed_size_stays_close_to_the_file() {
     for kind in TYPES {
-        let raw = vec![0; 64 * 1024 / kind.block_size() * kind.type_size()];
+        let raw = vec![0; 64 * 1024 / kind.block_size() * kind.block_bytes()];
         let linear = Linear::new(kind, &raw, 64, 1024);
         let ratio = linear.size() as f64 / raw.len() as f64;
         assert!((1.0..=1.04).contains(&ratio), "{kind:?} grows to {ratio}");
@@ -233,7 +227,7 @@ fn packed_size_stays_close_to_the_file() {
 #[test]
 fn tokens_do_not_depend_on_their_company() {
     let mut random = Random::new(7);
-    for kind in [GgmlDType::Q4K, GgmlDType::Q6K, GgmlDType::Q8_0, GgmlDType::F16] {
+    for kind in [TensorType::Q4K, TensorType::Q6K, TensorType::Q8_0, TensorType::F16] {
         let raw = random.blocks(kind, 24 * 512);
         let linear = Linear::new(kind, &raw, 24, 512);
         let x = random.activations(31 * 512);
@@ -252,9 +246,9 @@ fn several_matrices_give_what_each_gives() {
     let of = |kind, outputs, random: &mut Random| {
         Linear::new(kind, &random.blocks(kind, outputs * 256), outputs, 256)
     };
-    let a = of(GgmlDType::Q4K, 40, &mut random);
-    let b = of(GgmlDType::Q6K, 17, &mut random);
-    let c = of(GgmlDType::F16, 16, &mut random);
+    let a = of(TensorType::Q4K, 40, &mut random);
+    let b = of(TensorType::Q6K, 17, &mut random);
+    let c = of(TensorType::F16, 16, &mut random);
     let x = random.activations(9 * 256);
     for backend in Backend::available() {
         let together = multiply_on(backend, [&a, &b, &c], &x);
@@ -270,7 +264,8 @@ fn several_matrices_give_what_each_gives() {
 #[test]
 fn feed_forward_gives_what_its_parts_give() {
     let mut random = Random::new(5);
-    for (of_inner, of_down) in [(GgmlDType::Q4K, GgmlDType::Q6K), (GgmlDType::Q8_0, GgmlDType::F16)]
+    for (of_inner, of_down) in
+        [(TensorType::Q4K, TensorType::Q6K), (TensorType::Q8_0, TensorType::F16)]
     {
         let mut of = |kind, outputs, inputs| {
             Linear::new(kind, &random.blocks(kind, outputs * inputs), outputs, inputs)
@@ -309,8 +304,8 @@ fn values_that_are_not_finite_stay_so() {
 
 #[test]
 fn no_tokens_give_nothing() {
-    let raw = Random::new(9).blocks(GgmlDType::Q4_0, 16 * 32);
-    let linear = Linear::new(GgmlDType::Q4_0, &raw, 16, 32);
+    let raw = Random::new(9).blocks(TensorType::Q4_0, 16 * 32);
+    let linear = Linear::new(TensorType::Q4_0, &raw, 16, 32);
     for backend in Backend::available() {
         assert!(linear.forward_on(backend, &[]).is_empty());
     }

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use super::layer::{Place, Room};
+use crate::Result;
 use crate::engine::batch::Batch;
 use crate::kernel::{self, KeysValues, Query, Rope};
 use crate::model::Model;
-use crate::{Error, Result};
 
 /// Keys and values of the tokens that all documents of a request begin with.
 #[derive(Default)]
@@ -52,7 +52,7 @@ impl Pass {
     /// A pass that fills a prefix with `ids`, the first of which `behind` has already.
     ///
     /// # Errors
-    /// [`Error::InvalidModel`] if an id is outside the embedding.
+    /// [`crate::Error::InvalidModel`] if an id is outside the embedding.
     pub fn prefix(model: &Model, ids: &[u32], behind: Behind) -> Result<Self> {
         let own = Batch::single(&ids[behind.tokens..]);
         Ok(Self { last: Vec::new(), ..Self::documents(model, &own, behind)? }.filling(ids))
@@ -196,9 +196,4 @@ impl Behind {
             None => KeysValues { keys: &[], values: &[] },
         }
     }
-}
-
-/// The error for an id that the embedding lacks.
-pub(in crate::model) fn id_outside(id: u32, rows: usize) -> Error {
-    Error::model("token_embd.weight", format!("has {rows} rows, but the text holds token {id}"))
 }
