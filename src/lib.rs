@@ -48,7 +48,7 @@ mod wasm;
 pub use kernel::bench;
 
 pub use api::{Ranked, Ranking, RerankRequest, Score, Usage, Warning};
-pub use engine::{Diagnostics, Job, LoadOptions, Progress, Reranker};
+pub use engine::{Diagnostics, Job, JobStep, LoadOptions, Progress, Reranker};
 pub use error::{Error, Result};
 #[cfg(feature = "embedded-model")]
 pub use model::EMBEDDED_MODEL;

@@ -18,8 +18,7 @@ use super::load::{ModelArgs, bar};
 use super::parse_count;
 use super::rerank::print;
 use crate::api::MAX_DOCUMENTS;
-use crate::engine::batch::Batch;
-use crate::model::{Behind, Model, Pass};
+use crate::model::{Batch, ForwardPass, Model, PassStep, PrefixHit};
 use crate::{Reranker, Usage};
 
 /// The most runs; more would say no more.
@@ -158,8 +157,14 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
 
 /// Reads a prompt in one pass, with nothing of it computed before.
 fn read(model: &Model, ids: &[u32]) -> Result<()> {
-    let mut pass = Pass::documents(model, &Batch::single(ids), Behind::default())?;
-    while pass.step(model) {}
-    black_box(pass.into_margins(model));
+    let mut pass = ForwardPass::new(model, Batch::single(ids, PrefixHit::default()))?;
+    loop {
+        match pass.step(model) {
+            PassStep::More => {}
+            PassStep::Waiting => pollster::block_on(pass.settled()),
+            PassStep::Done => break,
+        }
+    }
+    black_box(pass.finish(model).margins);
     Ok(())
 }

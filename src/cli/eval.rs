@@ -1,6 +1,7 @@
 //! `eval`: how well a model orders what BM25 finds, on a folder in BEIR's form.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -181,15 +182,14 @@ impl EvalArgs {
     }
 }
 
-/// Ranks step by step, and tells how many documents are done.
+/// Ranks, and tells after each step how many documents are done.
 fn rank(
     reranker: &Reranker,
     request: RerankRequest,
     step: impl Fn(usize),
 ) -> crate::Result<Ranking> {
-    let mut job = reranker.start(request)?;
-    while let Some(progress) = job.step(reranker)? {
+    reranker.rerank_with(request, |progress| {
         step(progress.documents);
-    }
-    job.finish(reranker)
+        ControlFlow::Continue(())
+    })
 }

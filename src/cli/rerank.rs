@@ -1,6 +1,7 @@
 //! `rerank`: one request from arguments, its answer as JSON.
 
 use std::io::{Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -143,16 +144,16 @@ fn read_text(path: &Path, name: &str) -> Result<String> {
     })
 }
 
-/// Ranks step by step, with a bar.
+/// Ranks, with a progress bar.
 fn rank(reranker: &Reranker, request: &RerankRequest) -> Result<Ranking> {
     let bar = bar("scoring", "{pos}/{len}");
-    let mut job = reranker.start(request.clone())?;
-    while let Some(progress) = job.step(reranker)? {
+    let ranking = reranker.rerank_with(request.clone(), |progress| {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.documents as u64);
-    }
+        ControlFlow::Continue(())
+    });
     bar.finish_and_clear();
-    Ok(job.finish(reranker)?)
+    Ok(ranking?)
 }
 
 /// Prints a value as readable JSON.

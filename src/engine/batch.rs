@@ -1,34 +1,11 @@
-//! Documents to token-bounded ragged batches.
+//! Prompts to token-bounded batches.
 //!
-//! The prompts of one request start alike (frame, instruction, query), so a
-//! batch holds only what follows that shared prefix, laid end to end without padding.
+//! The prompts of one request begin alike (template, instruction, query), so a
+//! batch holds only what follows that prefix.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
-/// Sequences laid end to end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
-    /// Ids of all sequences, one behind the other.
-    pub ids: Vec<u32>,
-    /// Where each sequence lies in `ids`; none is empty.
-    pub segments: Vec<Range<usize>>,
-}
-
-impl Batch {
-    /// One sequence alone.
-    pub fn single(ids: &[u32]) -> Self {
-        let mut batch = Self::default();
-        batch.push(ids);
-        batch
-    }
-
-    fn push(&mut self, ids: &[u32]) {
-        let start = self.ids.len();
-        self.ids.extend_from_slice(ids);
-        self.segments.push(start..self.ids.len());
-    }
-}
+use crate::model::{Batch, PrefixHit};
 
 /// How many leading ids all sequences share, leaving each at least one of its own.
 pub fn shared_prefix(sequences: &[Vec<u32>]) -> usize {
@@ -41,20 +18,21 @@ pub fn shared_prefix(sequences: &[Vec<u32>]) -> usize {
     common.min(shortest.saturating_sub(1))
 }
 
-/// Takes the next sequences, in order, into a batch of at most `limit` tokens, each behind `first`;
-/// a longer one has a batch to itself. `None` if none is left.
+/// Takes the next sequences, in order, into a batch of at most `limit` tokens. Each stands behind
+/// `prefix` and then `repeated`; a longer one has a batch to itself. `None` if none is left.
 pub fn next_batch(
     sequences: &mut VecDeque<Vec<u32>>,
-    first: &[u32],
+    prefix: &PrefixHit,
+    repeated: &[u32],
     limit: usize,
 ) -> Option<Batch> {
     let mut batch = Batch::default();
     while let Some(sequence) = sequences.front() {
-        let tokens = first.len() + sequence.len();
+        let tokens = repeated.len() + sequence.len();
         if !batch.segments.is_empty() && batch.ids.len() + tokens > limit {
             break;
         }
-        batch.push(&[first, sequence].concat());
+        batch.push(&[repeated, sequence].concat(), prefix.clone());
         sequences.pop_front();
     }
     (!batch.segments.is_empty()).then_some(batch)
@@ -78,12 +56,13 @@ mod tests {
     fn batches_keep_order_and_limit() {
         let sequences: VecDeque<Vec<u32>> =
             [3, 2, 9, 1, 1].iter().map(|&n| (0..n).collect()).collect();
-        let batches = |first: &[u32], limit| {
-            let mut left = sequences.clone();
-            std::iter::from_fn(|| next_batch(&mut left, first, limit)).collect::<Vec<_>>()
+        let batches = |repeated: &[u32], limit| {
+            let (mut left, prefix) = (sequences.clone(), PrefixHit::default());
+            let next = || next_batch(&mut left, &prefix, repeated, limit);
+            std::iter::from_fn(next).collect::<Vec<_>>()
         };
         let lengths = |batches: &[Batch]| -> Vec<Vec<usize>> {
-            batches.iter().map(|b| b.segments.iter().map(Range::len).collect()).collect()
+            batches.iter().map(|b| b.segments.iter().map(|s| s.tokens.len()).collect()).collect()
         };
         let plain = batches(&[], 5);
         assert_eq!(lengths(&plain), [vec![3, 2], vec![9], vec![1, 1]]);
@@ -92,7 +71,7 @@ mod tests {
         assert_eq!(behind[2].ids, [7, 8, 0, 7, 8, 0]);
         let batches = [plain, behind].concat();
         for batch in &batches {
-            assert_eq!(batch.segments.last().unwrap().end, batch.ids.len());
+            assert_eq!(batch.segments.last().unwrap().tokens.end, batch.ids.len());
         }
     }
 }

@@ -6,18 +6,17 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::reranker::Reranker;
-use crate::engine::batch::next_batch;
-use crate::model::{Behind, Model, Pass};
+use super::batch::next_batch;
+use super::loaded::Loaded;
+use super::ranking::rank;
+use crate::api::{Ranked, Ranking, Score, Usage, Warning};
+use crate::model::{Batch, ForwardPass, PassStep, PrefixHit};
 use crate::prompt::encode::{Encoder, Prompts};
-use crate::{Error, Ranked, Ranking, Result, Score, Usage, Warning};
-
-/// Most bytes of keys and values that a request keeps for its shared prefix: about 1,170 tokens of the
-/// 0.6B shape; of a longer one, the rest is computed with every document.
-pub const MAX_PREFIX_BYTES: usize = 256 << 20;
+use crate::{Error, Result};
 
 /// How far a job has come. Equal documents count as done together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Progress {
     /// Documents that have a score.
     pub documents: usize,
@@ -25,42 +24,57 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// A request under way. It owns its data; each call takes the model it started on.
+/// What a step of a [`Job`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JobStep {
+    /// There is more to do.
+    Working(Progress),
+    /// There is more to do, but the next step would wait for the device: await [`Job::settled`]
+    /// first. The processor never waits.
+    Waiting(Progress),
+    /// All documents are scored: [`Job::finish`] gives the ranking.
+    Done,
+}
+
+/// A request under way on a model, which it keeps loaded.
 pub struct Job {
-    /// [`Reranker::id`] of that model.
-    reranker: usize,
+    loaded: Arc<Loaded>,
     stage: Stage,
-    prompts: Prompted,
+    prompts: JobPrompts,
     top_n: Option<usize>,
-    batch_tokens: usize,
-    pass: Option<Pass>,
-    /// By sequence, as far as scored.
+    pass: Option<ForwardPass>,
+    /// Margins of the sequences scored so far, in order.
     margins: Vec<f32>,
+    /// Documents scored so far.
     done: usize,
     /// Tokens that went into passes so far.
     evaluated: usize,
+    /// Whether passes make their caller wait, as a GPU does.
+    #[cfg(test)]
+    waits: bool,
 }
 
-/// What comes next.
+/// What a job does next.
 enum Stage {
-    /// Documents to encode.
+    /// Encode documents.
     Texts(Box<Encoder>),
-    /// The keys and values of ids that all prompts begin with.
+    /// Find or compute the keys and values of the ids that all prompts begin with.
     Prefix(Vec<u32>),
-    /// Documents behind those.
-    Documents(Behind),
+    /// Score documents behind those.
+    Documents(PrefixHit),
 }
 
-/// What a job knows of its prompts.
+/// The prompts of a job, as far as they are not yet scored.
 #[derive(Default)]
-struct Prompted {
-    /// Ids that all prompts begin with.
+struct JobPrompts {
+    /// Number of ids that all prompts begin with.
     shared: usize,
-    /// Those of them that go with every document, since keys and values of so many are not kept.
+    /// The last of them, which go with every document: keys and values of so many are not kept.
     repeated: Vec<u32>,
-    /// What follows them, as far as not yet in a batch.
+    /// The ids behind those, of the sequences that are not yet in a batch.
     sequences: VecDeque<Vec<u32>>,
-    /// By sequence: ids of its own, and number of documents that it stands for.
+    /// By sequence: number of ids of its own, and of documents that have this sequence.
     sizes: Vec<(usize, usize)>,
     /// By document: its sequence, and whether it was cut.
     documents: Vec<(usize, bool)>,
@@ -68,112 +82,124 @@ struct Prompted {
 }
 
 impl Job {
-    pub(crate) fn new(
-        reranker: usize,
-        encoder: Encoder,
-        batch_tokens: usize,
-        top_n: Option<usize>,
-    ) -> Self {
+    pub(super) fn new(loaded: Arc<Loaded>, encoder: Encoder, top_n: Option<usize>) -> Self {
         Self {
-            reranker,
+            loaded,
             stage: Stage::Texts(Box::new(encoder)),
-            prompts: Prompted::default(),
+            prompts: JobPrompts::default(),
             top_n,
-            batch_tokens,
             pass: None,
             margins: vec![],
             done: 0,
             evaluated: 0,
+            #[cfg(test)]
+            waits: false,
         }
     }
 
-    /// Encodes some documents, or runs one layer of one batch; `None` once all are scored.
+    /// Encodes some documents, or runs one layer of one batch.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if a document is too long and may not be cut;
     /// [`Error::InvalidModel`] if the text needs an embedding that the file
-    /// lacks; [`Error::Tensor`] if candle fails. The job is then of no more use.
-    ///
-    /// # Panics
-    /// If `reranker` is another than the job started on.
-    pub fn step(&mut self, reranker: &Reranker) -> Result<Option<Progress>> {
-        assert_eq!(self.reranker, reranker.id(), "a job is stepped on the model it started on");
+    /// lacks. The job is then of no more use.
+    pub fn step(&mut self) -> Result<JobStep> {
         if let Stage::Texts(encoder) = &mut self.stage {
             let total = encoder.total();
-            if !encoder.step(reranker.tokenizer(), reranker.frame())? {
-                self.take_prompts(reranker);
+            if !encoder.step(&self.loaded.tokenizer, &self.loaded.frame)? {
+                self.take_prompts();
             }
-            return Ok(Some(Progress { documents: 0, total }));
+            return Ok(JobStep::Working(Progress { documents: 0, total }));
         }
-        let mut pass = match self.pass.take() {
-            Some(pass) => pass,
-            None => match self.next_pass(reranker)? {
-                Some(pass) => {
-                    self.evaluated += pass.tokens();
-                    pass
-                }
-                None => return Ok(None),
-            },
-        };
-        if pass.step(reranker.model()) {
-            self.pass = Some(pass);
-        } else {
-            self.take_result(reranker, pass);
+        if self.pass.is_none() {
+            self.pass = self.next_pass()?;
         }
-        Ok(Some(Progress { documents: self.done, total: self.prompts.documents.len() }))
+        let Some(mut pass) = self.pass.take() else { return Ok(JobStep::Done) };
+        let step = pass.step(&self.loaded.model);
+        match step {
+            PassStep::Done => self.take_result(pass),
+            PassStep::More | PassStep::Waiting => self.pass = Some(pass),
+        }
+        let progress = Progress { documents: self.done, total: self.prompts.documents.len() };
+        Ok(match step {
+            PassStep::Waiting => JobStep::Waiting(progress),
+            PassStep::More | PassStep::Done => JobStep::Working(progress),
+        })
+    }
+
+    /// Done once the next [`Job::step`] would not wait for the device.
+    pub async fn settled(&self) {
+        if let Some(pass) = &self.pass {
+            pass.settled().await;
+        }
     }
 
     /// Goes on from the texts to the prompts that they gave.
-    fn take_prompts(&mut self, reranker: &Reranker) {
-        let stage = std::mem::replace(&mut self.stage, Stage::Documents(Behind::default()));
+    fn take_prompts(&mut self) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Documents(PrefixHit::default()));
         let Stage::Texts(encoder) = stage else { unreachable!("prompts come of texts: bug") };
-        self.begin(reranker.model(), encoder.finish(reranker.frame()));
+        let prompts = encoder.finish(&self.loaded.frame);
+        self.begin(prompts);
     }
 
-    fn begin(&mut self, model: &Model, prompts: Prompts) {
+    fn begin(&mut self, prompts: Prompts) {
         let Prompts { mut shared, sequences, documents, warnings } = prompts;
         let mut sizes: Vec<_> = sequences.iter().map(|sequence| (sequence.len(), 0)).collect();
         for &(sequence, _) in &documents {
             sizes[sequence].1 += 1;
         }
         let count = shared.len();
-        let kept = count.min(MAX_PREFIX_BYTES / model.prefix_bytes_per_token());
+        let Loaded { model, options, .. } = &*self.loaded;
+        let kept = count.min(options.max_prefix_bytes / model.prefix_bytes_per_token());
         let repeated = shared.split_off(kept);
         let sequences = sequences.into();
-        self.prompts = Prompted { shared: count, repeated, sequences, sizes, documents, warnings };
+        self.prompts =
+            JobPrompts { shared: count, repeated, sequences, sizes, documents, warnings };
         self.stage = Stage::Prefix(shared);
     }
 
-    fn next_pass(&mut self, reranker: &Reranker) -> Result<Option<Pass>> {
-        let model = reranker.model();
-        let Prompted { sequences, repeated, .. } = &mut self.prompts;
-        if let Stage::Prefix(ids) = &self.stage {
-            let found = reranker.prefixes().longest(ids);
-            if found.tokens < ids.len() {
-                // One document alone needs no pass of its own behind that of the prefix.
-                if let [_] = sequences.make_contiguous() {
-                    let rest = next_batch(sequences, repeated, self.batch_tokens);
-                    let rest = rest.expect("there is one: bug").ids;
-                    return Pass::whole(model, ids, &rest, found).map(Some);
-                }
-                return Pass::prefix(model, ids, found).map(Some);
-            }
-            self.stage = Stage::Documents(found);
-        }
-        let Stage::Documents(behind) = &self.stage else { unreachable!("it was made so: bug") };
-        let batch = next_batch(sequences, repeated, self.batch_tokens);
-        batch.map(|batch| Pass::documents(model, &batch, behind.clone())).transpose()
+    fn next_pass(&mut self) -> Result<Option<ForwardPass>> {
+        let Some(batch) = self.next_batch() else { return Ok(None) };
+        self.evaluated += batch.ids.len();
+        let pass = ForwardPass::new(&self.loaded.model, batch)?;
+        #[cfg(test)]
+        let pass = if self.waits { pass.waiting() } else { pass };
+        Ok(Some(pass))
     }
 
-    fn take_result(&mut self, reranker: &Reranker, mut pass: Pass) {
-        let model = reranker.model();
-        if let Some(prefix) = pass.take_prefix(model) {
+    fn next_batch(&mut self) -> Option<Batch> {
+        let limit = self.loaded.options.batch_tokens;
+        let JobPrompts { sequences, repeated, .. } = &mut self.prompts;
+        if let Stage::Prefix(ids) = &self.stage {
+            let hit = self.loaded.prefix_cache.lookup(ids);
+            let known = hit.tokens;
+            if known < ids.len() {
+                let mut own = ids[known..].to_vec();
+                // One document alone needs no pass of its own behind that of the prefix.
+                let scored = sequences.len() == 1;
+                if scored {
+                    own.extend([&repeated[..], &sequences.pop_front()?].concat());
+                }
+                let mut batch = Batch::single(&own, hit);
+                let segment = &mut batch.segments[0];
+                (segment.scored, segment.recorded) = (scored, ids.len());
+                return Some(batch);
+            }
+            self.stage = Stage::Documents(hit);
+        }
+        let Stage::Documents(hit) = &self.stage else { unreachable!("it was made so: bug") };
+        next_batch(sequences, hit, repeated, limit)
+    }
+
+    fn take_result(&mut self, pass: ForwardPass) {
+        let output = pass.finish(&self.loaded.model);
+        for (_, prefix) in output.recorded {
             let prefix = Arc::new(prefix);
-            reranker.prefixes().keep(prefix.clone());
-            self.stage = Stage::Documents(Behind::whole(prefix));
+            self.loaded.prefix_cache.insert(prefix.clone());
+            self.stage = Stage::Documents(PrefixHit::whole(prefix));
         }
         let before = self.margins.len();
-        self.margins.extend(pass.into_margins(model));
+        self.margins.extend(output.margins);
         let scored = &self.prompts.sizes[before..self.margins.len()];
         self.done += scored.iter().map(|(_, copies)| copies).sum::<usize>();
     }
@@ -184,9 +210,9 @@ impl Job {
     /// [`Error::NotFinite`] if a margin is not finite.
     ///
     /// # Panics
-    /// If [`Job::step`] has not yet returned `None`.
-    pub fn finish(self, reranker: &Reranker) -> Result<Ranking> {
-        let Prompted { shared, sizes, documents, warnings, .. } = self.prompts;
+    /// If [`Job::step`] has not yet returned [`JobStep::Done`].
+    pub fn finish(self) -> Result<Ranking> {
+        let JobPrompts { shared, sizes, documents, warnings, .. } = self.prompts;
         let encoded = !matches!(self.stage, Stage::Texts(_));
         assert!(encoded && self.margins.len() == sizes.len(), "all are scored");
         let length = |sequence: usize| shared + sizes[sequence].0;
@@ -198,10 +224,8 @@ impl Job {
                 .ok_or(Error::NotFinite { index })?;
             results.push(Ranked { index, score });
         }
-        results.sort_by(|a, b| b.score.margin.partial_cmp(&a.score.margin).expect("finite: bug"));
-        results.truncate(self.top_n.unwrap_or(usize::MAX));
-        let model = reranker.info().name.clone();
-        Ok(Ranking { model, results, usage, warnings })
+        let model = self.loaded.info.name.clone();
+        Ok(Ranking { model, results: rank(results, self.top_n), usage, warnings })
     }
 }
 
@@ -210,50 +234,168 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::{LoadOptions, RerankRequest};
+    use crate::model::Model;
+    use crate::{LoadOptions, RerankRequest, Reranker};
 
-    /// Margins of prompts that share their first `shared` ids, each followed by
-    /// one of `sequences`.
-    fn margins(reranker: &Reranker, shared: &[u32], sequences: Vec<Vec<u32>>) -> Vec<f32> {
+    fn load(change: impl FnOnce(&mut LoadOptions)) -> Reranker {
+        let file = include_bytes!("../../tests/fixtures/qwen3-rerank-untrained.gguf");
+        let mut options = LoadOptions::default();
+        options.batch_tokens = 100;
+        change(&mut options);
+        Reranker::load(Cursor::new(file), options, &mut |_| {}).unwrap()
+    }
+
+    /// A job whose prompts share their first `shared` ids, each followed by one of `sequences`.
+    fn job(reranker: &Reranker, shared: &[u32], sequences: Vec<Vec<u32>>) -> Job {
         let documents = (0..sequences.len()).map(|sequence| (sequence, false)).collect();
         let prompts = Prompts { shared: shared.to_vec(), sequences, documents, warnings: vec![] };
         let mut job = reranker.start(RerankRequest::new("any", vec!["any".into()])).unwrap();
-        job.batch_tokens = 100;
-        job.begin(reranker.model(), prompts);
-        while job.step(reranker).unwrap().is_some() {}
+        job.begin(prompts);
+        job
+    }
+
+    fn margins(reranker: &Reranker, shared: &[u32], sequences: Vec<Vec<u32>>) -> Vec<f32> {
+        let mut job = job(reranker, shared, sequences);
+        while job.step().unwrap() != JobStep::Done {}
         job.margins
+    }
+
+    /// The first 40 ids, and five prompts that begin with them.
+    fn prompts() -> (Vec<u32>, Vec<Vec<u32>>) {
+        let common: Vec<u32> = (0..40).map(|i| i * 97 % 10_000).collect();
+        let own = |n: u32| (0..n).map(|i| (i * 89 + n) % 10_000).collect::<Vec<u32>>();
+        let whole = [1, 7, 60, 150, 2].iter().map(|&n| [common.clone(), own(n)].concat()).collect();
+        (common, whole)
+    }
+
+    fn behind(shared: usize, whole: &[Vec<u32>]) -> Vec<Vec<u32>> {
+        whole.iter().map(|ids| ids[shared..].to_vec()).collect()
     }
 
     #[test]
     fn a_shared_prefix_changes_no_score() {
-        let file = include_bytes!("../../tests/fixtures/qwen3-rerank-untrained.gguf");
-        let options = LoadOptions::default();
-        let reranker = Reranker::load(Cursor::new(file), options, &mut |_| {}).unwrap();
-        let common: Vec<u32> = (0..40).map(|i| i * 97 % 10_000).collect();
-        let own = |n: u32| (0..n).map(|i| (i * 89 + n) % 10_000).collect::<Vec<u32>>();
-        let whole: Vec<Vec<u32>> =
-            [1, 7, 60, 150, 2].iter().map(|&n| [common.clone(), own(n)].concat()).collect();
+        let (common, whole) = prompts();
+        let reranker = load(|_| ());
         let alone = margins(&reranker, &[], whole.clone());
         for shared in [1, 13, 40] {
-            let rest: Vec<_> = whole.iter().map(|ids| ids[shared..].to_vec()).collect();
             // The second time keys and values are there from the first.
             for _ in 0..2 {
-                let found = margins(&reranker, &common[..shared], rest.clone());
+                let found = margins(&reranker, &common[..shared], behind(shared, &whole));
                 assert_eq!(alone, found, "{shared} ids shared");
             }
         }
         // One alone goes with what precedes it, and leaves that behind for the next.
-        let file = Cursor::new(file);
-        let fresh = Reranker::load(file, LoadOptions::default(), &mut |_| {}).unwrap();
+        let fresh = load(|_| ());
         for (ids, expected) in whole.iter().zip(&alone) {
             let found = margins(&fresh, &common[..25], vec![ids[25..].to_vec()]);
             assert_eq!(found, [*expected], "one document behind 25 shared ids");
         }
-        // A part of a kept prefix, and more than it.
+        // A part of a cached prefix, and more than it.
         for shared in [20, 30, 7] {
-            let rest = whole.iter().map(|ids| ids[shared..].to_vec()).collect();
-            assert_eq!(alone, margins(&reranker, &common[..shared], rest), "{shared} ids shared");
+            let found = margins(&reranker, &common[..shared], behind(shared, &whole));
+            assert_eq!(alone, found, "{shared} ids shared");
         }
         assert!(alone.iter().any(|a| (a - alone[0]).abs() > 0.01), "{alone:?} do not differ");
+    }
+
+    #[test]
+    fn a_prefix_beyond_the_limit_is_repeated_and_changes_no_score() {
+        let (common, whole) = prompts();
+        let alone = margins(&load(|_| ()), &[], whole.clone());
+        let token = load(|_| ()).model().prefix_bytes_per_token();
+        for kept in [0, 1, 13, 39, 40] {
+            let reranker = load(|options| options.max_prefix_bytes = kept * token + token / 2);
+            let mut job = job(&reranker, &common, behind(40, &whole));
+            while job.step().unwrap() != JobStep::Done {}
+            assert_eq!(alone, job.margins, "{kept} of 40 ids kept");
+            let own: usize = whole.iter().map(|ids| ids.len() - kept).sum();
+            assert_eq!(job.evaluated, kept + own, "{kept} of 40 ids kept");
+            let found = margins(&reranker, &common, vec![whole[3][40..].to_vec()]);
+            assert_eq!(found, [alone[3]], "one document, {kept} of 40 ids kept");
+        }
+    }
+
+    #[test]
+    fn a_small_prefix_cache_changes_no_score() {
+        let (common, whole) = prompts();
+        let alone = margins(&load(|_| ()), &[], whole.clone());
+        let token = load(|_| ()).model().prefix_bytes_per_token();
+        for cached in [0, 1, 30] {
+            let reranker = load(|options| options.prefix_cache_bytes = cached * token);
+            for _ in 0..2 {
+                let found = margins(&reranker, &common, behind(40, &whole));
+                assert_eq!(alone, found, "{cached} tokens cached");
+            }
+            let mut job = job(&reranker, &common, behind(40, &whole));
+            while job.step().unwrap() != JobStep::Done {}
+            let own: usize = whole.iter().map(|ids| ids.len() - 40).sum();
+            assert_eq!(job.evaluated, own + 40 - cached, "{cached} tokens cached");
+        }
+    }
+
+    /// The margins of a batch, and what it recorded.
+    fn run(model: &Model, batch: Batch) -> (Vec<f32>, Vec<PrefixHit>) {
+        let mut pass = ForwardPass::new(model, batch).unwrap();
+        while pass.step(model) != PassStep::Done {}
+        let output = pass.finish(model);
+        let hit = |(_, prefix)| PrefixHit::whole(Arc::new(prefix));
+        (output.margins, output.recorded.into_iter().map(hit).collect())
+    }
+
+    #[test]
+    fn segments_behind_different_prefixes_share_a_pass() {
+        let (common, whole) = prompts();
+        let reranker = load(|_| ());
+        let model = reranker.model();
+        let other: Vec<u32> = (0..17).map(|i| i * 131 % 10_000).collect();
+        let others: Vec<Vec<u32>> =
+            [3, 40].iter().map(|&n| [&other[..], &whole[1][..n]].concat()).collect();
+        let all = [&whole[..], &others].concat();
+        let alone: Vec<f32> = all
+            .iter()
+            .map(|ids| run(model, Batch::single(ids, PrefixHit::default())).0[0])
+            .collect();
+        // One pass records both prefixes, and scores a document behind nothing.
+        let mut batch = Batch::default();
+        for ids in [&common, &other] {
+            let segment = batch.push(ids, PrefixHit::default());
+            (segment.scored, segment.recorded) = (false, ids.len());
+        }
+        batch.push(&all[0], PrefixHit::default());
+        let (margins, hits) = run(model, batch);
+        assert_eq!(margins, [alone[0]]);
+        // The next mixes documents behind one, behind the other, behind a part and behind nothing.
+        let mut batch = Batch::default();
+        let part = PrefixHit { tokens: 20, ..hits[0].clone() };
+        for (document, hit) in
+            [(1, &hits[0]), (5, &hits[1]), (2, &hits[0]), (3, &part), (6, &hits[1])]
+        {
+            batch.push(&all[document][hit.tokens..], hit.clone());
+        }
+        batch.push(&all[4], PrefixHit::default());
+        let (margins, _) = run(model, batch);
+        assert_eq!(margins, [1, 5, 2, 3, 6, 4].map(|document| alone[document]));
+    }
+
+    #[test]
+    fn a_pass_that_waits_gives_the_same_scores() {
+        let (common, whole) = prompts();
+        let reranker = load(|_| ());
+        let alone = margins(&reranker, &[], whole.clone());
+        let mut job = job(&load(|_| ()), &common, behind(40, &whole));
+        job.waits = true;
+        let mut waits = 0;
+        loop {
+            match job.step().unwrap() {
+                JobStep::Working(_) => {}
+                JobStep::Waiting(_) => {
+                    waits += 1;
+                    pollster::block_on(job.settled());
+                }
+                JobStep::Done => break,
+            }
+        }
+        assert!(waits > 10, "{waits}");
+        assert_eq!(job.margins, alone);
     }
 }

@@ -1,13 +1,16 @@
 //! From a request to its ranking: a loaded model and the requests under way on it.
 //!
-//! `reranker` holds the model, `job` is one request under way, `batch` packs its
-//! documents, `prefix_cache` keeps keys and values between requests, `ranking`
-//! orders the scores.
+//! [`Reranker`] holds the model, [`Job`] is one request under way, `batch` packs its prompts,
+//! `prefix_cache` keeps keys and values from request to request, `ranking` orders the scores.
 
 pub(crate) mod batch;
 mod job;
+mod loaded;
+mod options;
 mod prefix_cache;
+mod ranking;
 mod reranker;
 
-pub use job::{Job, Progress};
-pub use reranker::{Diagnostics, LoadOptions, Reranker};
+pub use job::{Job, JobStep, Progress};
+pub use options::{Diagnostics, LoadOptions};
+pub use reranker::Reranker;

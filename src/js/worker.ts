@@ -133,7 +133,7 @@ async function rerank({ id, request }: Rerank, signal: AbortSignal) {
   const job = engine.start(request);
   try {
     let rested = performance.now();
-    for (let done = job.step(engine); done; done = job.step(engine)) {
+    for (let done = job.step(); done; done = job.step()) {
       report(done, done.documents === done.total);
       if (performance.now() - rested < BREATH) continue;
       await breathe();
@@ -145,7 +145,7 @@ async function rerank({ id, request }: Rerank, signal: AbortSignal) {
     if (factsOf(thrown).kind !== 'crashed' || signal.aborted) job.free();
     throw thrown;
   }
-  return job.finish(engine);
+  return job.finish();
 }
 
 /** Lets waiting messages in. A timer would be slowed down in a background tab. */

@@ -2,7 +2,9 @@
 
 use std::io::{Read, Seek};
 
+use super::head::EMBEDDING;
 use crate::gguf::{Reader, TensorType};
+use crate::prompt::tokenizer::Tokenizer;
 use crate::{Error, Result};
 
 /// The embedding `[vocabulary, hidden]` as the file holds it.
@@ -40,10 +42,20 @@ impl Embedding {
             let start = id as usize * self.row_bytes;
             let row = self.blocks.get(start..start + self.row_bytes).ok_or_else(|| {
                 let reason = format!("has {} rows, but the text holds token {id}", self.rows);
-                Error::model(super::head::EMBEDDING, reason)
+                Error::model(EMBEDDING, reason)
             })?;
             values.extend(self.dtype.dequantize(row)?);
         }
         Ok(values)
     }
+}
+
+/// Fails if an embedding of so many rows lacks a token's.
+pub fn check_vocabulary(rows: usize, tokenizer: &Tokenizer) -> Result<()> {
+    let tokens = tokenizer.vocabulary_size();
+    if tokens > rows {
+        let reason = format!("has {rows} rows for {tokens} tokens of the vocabulary");
+        return Err(Error::model(EMBEDDING, reason));
+    }
+    Ok(())
 }

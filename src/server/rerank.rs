@@ -1,5 +1,6 @@
 //! The rerank routes: one request type, an answer in each route's form.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -76,19 +77,14 @@ impl Served {
     }
 }
 
-/// Ranks step by step, so that a client that left does not hold up the others.
+/// Ranks until `stop` is set, so that a client that left does not hold up the others.
 fn rank_until(
     reranker: &Reranker,
     request: Arc<RerankRequest>,
     stop: &Stop,
 ) -> Result<Ranking, Error> {
-    let mut job = reranker.start(request)?;
-    loop {
-        if stop.is_set() {
-            return Err(Error::Aborted);
-        }
-        if job.step(reranker)?.is_none() {
-            return job.finish(reranker);
-        }
-    }
+    reranker.rerank_with(request, |_| match stop.is_set() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    })
 }

@@ -18,7 +18,9 @@ use web_sys::Blob;
 
 use self::blob::BlobSource;
 use crate::api::dialect::Documented;
-use crate::{Diagnostics, Error, Job, LoadOptions, LoadProgress, RerankRequest, Reranker, Warning};
+use crate::{
+    Diagnostics, Error, Job, JobStep, LoadOptions, LoadProgress, RerankRequest, Reranker, Warning,
+};
 
 /// What the last panic said, on whichever thread. A trap itself says only "unreachable".
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
@@ -99,7 +101,7 @@ impl Engine {
     }
 }
 
-/// A request under way. It holds no borrow of its engine, so the worker may
+/// A request under way. It shares the model with its engine, so the worker may
 /// leave it between two steps.
 #[wasm_bindgen(js_name = EngineJob)]
 pub struct EngineJob {
@@ -140,19 +142,20 @@ struct Told {
 
 #[wasm_bindgen(js_class = EngineJob)]
 impl EngineJob {
-    /// Does one bounded bit of work. Gives `{documents, total}`, or
+    /// Does one bounded step of work. Gives `{documents, total}`, or
     /// `undefined` when all is done.
-    pub fn step(&mut self, engine: &Engine) -> Result<JsValue, JsValue> {
-        match self.job.step(&engine.0).map_err(throw)? {
-            Some(progress) => plain(&progress),
-            None => Ok(JsValue::UNDEFINED),
+    pub fn step(&mut self) -> Result<JsValue, JsValue> {
+        match self.job.step().map_err(throw)? {
+            // The worker yields between steps, which is when a device makes progress.
+            JobStep::Working(progress) | JobStep::Waiting(progress) => plain(&progress),
+            JobStep::Done => Ok(JsValue::UNDEFINED),
         }
     }
 
     /// The answer, once `step` gave `undefined`. Ends the job.
-    pub fn finish(self, engine: &Engine) -> Result<JsValue, JsValue> {
+    pub fn finish(self) -> Result<JsValue, JsValue> {
         let Self { request, job } = self;
-        let ranking = job.finish(&engine.0).map_err(throw)?;
+        let ranking = job.finish().map_err(throw)?;
         let told =
             |warning: &Warning| Told { message: warning.to_string(), warning: warning.clone() };
         plain(&Finished {

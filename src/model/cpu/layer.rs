@@ -4,11 +4,12 @@
 //! keys and values are held for all tokens: [`Layer::keys_values`] for every
 //! token, then [`Layer::update`] for the rows that the next layer needs.
 
-use crate::kernel::{self, KeysValues, Linear, Query, Rope};
+use super::rows::Rows;
+use crate::kernel::{self, KeysValues, Linear, Rope};
 use crate::model::config::Config;
 
 /// Rows that go through a layer at once, which bounds scratch memory.
-const ROWS: usize = 512;
+const CHUNK_ROWS: usize = 512;
 
 /// Weights of one layer.
 pub struct Layer {
@@ -25,10 +26,10 @@ pub struct Layer {
     pub ffn_down: Linear,      // [hidden, ffn]
 }
 
-/// What a layer computes in, kept from layer to layer: to fill memory with zeros takes a percent of
-/// the time.
+/// Buffers of a layer's intermediate values, kept from layer to layer: filling new ones with zeros
+/// takes a percent of the time.
 #[derive(Default)]
-pub struct Room {
+pub struct Scratch {
     normed: Vec<f32>,
     queries: Vec<f32>,
     attended: Vec<f32>,
@@ -42,21 +43,15 @@ fn first(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
     &mut buffer[..length]
 }
 
-/// Where tokens stand: their place in the batch, their document's start there,
-/// and what precedes every document.
-pub struct Place<'a> {
-    /// By row of `hidden`.
-    pub rows: &'a [Query],
-    /// Tokens of the shared prefix.
-    pub offset: usize,
+/// What all rows of a layer share.
+#[derive(Clone, Copy)]
+pub struct Shared<'a> {
+    /// The model's sizes.
+    pub config: &'a Config,
     /// Tables for all positions of the batch.
     pub rope: &'a Rope,
-}
-
-impl Place<'_> {
-    fn position(&self, row: usize) -> usize {
-        self.offset + self.rows[row].token - self.rows[row].start
-    }
+    /// Index of the layer.
+    pub layer: usize,
 }
 
 impl Layer {
@@ -70,68 +65,75 @@ impl Layer {
     /// `[tokens, hidden]`; they overwrite what the two slices hold.
     pub fn keys_values(
         &self,
-        config: &Config,
+        Shared { config, rope, .. }: Shared<'_>,
         hidden: &[f32],
-        place: &Place<'_>,
-        room: &mut Room,
+        rows: &Rows,
+        scratch: &mut Scratch,
         keys: &mut [f32],
         values: &mut [f32],
     ) {
         let eps = config.rms_norm_eps as f32;
-        let size = ROWS * config.kv_size();
+        let size = CHUNK_ROWS * config.kv_size();
         let own = keys.chunks_mut(size).zip(values.chunks_mut(size));
         for (chunk, (hidden, (k, v))) in
-            hidden.chunks(ROWS * config.hidden_size).zip(own).enumerate()
+            hidden.chunks(CHUNK_ROWS * config.hidden_size).zip(own).enumerate()
         {
-            let x = first(&mut room.normed, hidden.len());
+            let x = first(&mut scratch.normed, hidden.len());
             kernel::rms_norm_into(hidden, &self.attn_norm, eps, x);
             kernel::multiply_into([&self.attn_k, &self.attn_v], x, [&mut *k, v]);
             kernel::rms_norm(k, &self.attn_k_norm, eps);
-            place.rope.apply(k, config.kv_heads, |row| place.position(chunk * ROWS + row));
+            rope.apply(k, config.kv_heads, |row| rows.position(chunk * CHUNK_ROWS + row));
         }
     }
 
-    /// Carries `hidden` `[rows, hidden]`, the tokens that `place` names,
-    /// through the layer. `seen` are the prefix's keys and values, and the tokens' own.
+    /// Carries `hidden` `[rows, hidden]` through the layer; `own` are the keys and values of all
+    /// tokens of the batch.
     pub fn update(
         &self,
-        config: &Config,
+        shared: Shared<'_>,
         hidden: &mut [f32],
-        place: &Place<'_>,
-        room: &mut Room,
-        seen: [KeysValues<'_>; 2],
+        rows: &Rows,
+        scratch: &mut Scratch,
+        own: KeysValues<'_>,
     ) {
-        for (chunk, hidden) in hidden.chunks_mut(ROWS * config.hidden_size).enumerate() {
-            self.attend(config, hidden, place, chunk * ROWS, room, seen);
-            self.feed_forward(config, hidden, room);
+        let config = shared.config;
+        for (chunk, hidden) in hidden.chunks_mut(CHUNK_ROWS * config.hidden_size).enumerate() {
+            self.attend(shared, hidden, rows, chunk * CHUNK_ROWS, scratch, own);
+            self.feed_forward(config, hidden, scratch);
         }
     }
 
     fn attend(
         &self,
-        config: &Config,
+        shared: Shared<'_>,
         hidden: &mut [f32],
-        place: &Place<'_>,
+        rows: &Rows,
         first_row: usize,
-        room: &mut Room,
-        [prefix, own]: [KeysValues<'_>; 2],
+        scratch: &mut Scratch,
+        own: KeysValues<'_>,
     ) {
+        let Shared { config, rope, layer } = shared;
         let eps = config.rms_norm_eps as f32;
-        let count = hidden.len() / config.hidden_size;
-        let x = first(&mut room.normed, hidden.len());
-        let q = first(&mut room.queries, count * config.heads * config.head_dim);
-        let out = first(&mut room.attended, q.len());
+        let chunk = first_row..first_row + hidden.len() / config.hidden_size;
+        let width = config.query_size();
+        let x = first(&mut scratch.normed, hidden.len());
+        let q = first(&mut scratch.queries, chunk.len() * width);
+        let out = first(&mut scratch.attended, q.len());
         kernel::rms_norm_into(hidden, &self.attn_norm, eps, x);
         kernel::multiply_into([&self.attn_q], x, [&mut *q]);
         kernel::rms_norm(q, &self.attn_q_norm, eps);
-        place.rope.apply(q, config.heads, |row| place.position(first_row + row));
-        let rows = &place.rows[first_row..first_row + count];
-        kernel::attention(config.heads(), q, rows, prefix, own, out);
+        rope.apply(q, config.heads, |row| rows.position(first_row + row));
+        for run in rows.runs(chunk) {
+            let values = (run.rows.start - first_row) * width..(run.rows.end - first_row) * width;
+            let prefix = run.prefix.cpu_layer(layer, config.kv_size());
+            let (q, out) = (&q[values.clone()], &mut out[values]);
+            kernel::attention(config.heads(), q, rows.tokens(run.rows), prefix, own, out);
+        }
         self.attn_output.add_to(out, hidden);
     }
 
-    fn feed_forward(&self, config: &Config, hidden: &mut [f32], room: &mut Room) {
-        let x = first(&mut room.normed, hidden.len());
+    fn feed_forward(&self, config: &Config, hidden: &mut [f32], scratch: &mut Scratch) {
+        let x = first(&mut scratch.normed, hidden.len());
         kernel::rms_norm_into(hidden, &self.ffn_norm, config.rms_norm_eps as f32, x);
         kernel::feed_forward(&self.ffn_gate, &self.ffn_up, &self.ffn_down, x, hidden);
     }

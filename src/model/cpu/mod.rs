@@ -1,6 +1,11 @@
-//! The layers on the processor: `layer` is one transformer layer, `pass` runs tokens through all.
+//! The layers on the processor.
+//!
+//! `layer` is one transformer layer, `pass` runs a batch through all of them, `rows` says where
+//! each token of the batch stands, `kv` holds keys and values of prefixes.
 
+pub mod kv;
 pub mod layer;
 pub mod pass;
 #[cfg(any(feature = "native", target_arch = "wasm32"))]
-mod products;
+pub mod products;
+mod rows;

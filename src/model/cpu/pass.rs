@@ -1,199 +1,111 @@
-//! One run of tokens through the layers, a layer a step.
+//! One batch through the layers on the processor, a layer a step.
 //!
-//! A reranker only prefills, so a run goes layer by layer: keys and values of
+//! A reranker only prefills, so a batch goes layer by layer: keys and values of
 //! its own tokens are needed within a layer and overwritten by the next, and memory
-//! does not grow with depth. Only the shared prefix keeps those of every layer.
+//! does not grow with depth. Only recorded prefixes keep those of every layer.
 
-use std::sync::Arc;
+use super::kv::LayerKeysValues;
+use super::layer::{Layer, Scratch, Shared};
+use super::rows::Rows;
+use crate::kernel::{self, KeysValues, Rope};
+use crate::model::batch::{Batch, Segment};
+use crate::model::config::Config;
+use crate::model::kv_prefix::KvPrefix;
 
-use super::layer::{Place, Room};
-use crate::Result;
-use crate::engine::batch::Batch;
-use crate::kernel::{self, KeysValues, Query, Rope};
-use crate::model::Model;
-
-/// Keys and values of the tokens that all documents of a request begin with.
-#[derive(Default)]
-pub struct Prefix {
-    ids: Vec<u32>,
-    /// By layer: keys and values, each `[tokens, kv_heads, head_dim]`.
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
-}
-
-/// What a pass stands behind: the first tokens of a prefix, maybe none.
-#[derive(Clone, Default)]
-pub struct Behind {
-    /// Whose tokens.
-    pub prefix: Arc<Prefix>,
-    /// How many of them.
-    pub tokens: usize,
-}
-
-/// Tokens on their way through the layers.
-pub struct Pass {
-    /// The prefix that it fills, if any.
-    filled: Option<Prefix>,
-    behind: Behind,
+/// A batch on its way through the layers.
+pub struct CpuPass {
+    segments: Vec<Segment>,
+    /// By recorded segment: its index, and its layers so far.
+    recordings: Vec<Recording>,
     rope: Rope,
-    /// Values of the rows still needed: `[rows, hidden]`.
+    /// Values of the rows that are still needed: `[rows, hidden]`.
     hidden: Vec<f32>,
-    /// The token of each row.
-    rows: Vec<Query>,
-    /// Row of the last token of each document that is to be scored.
-    last: Vec<usize>,
+    rows: Rows,
+    /// Layers that have run.
     layer: usize,
-    /// Keys and values of the last layer that ran, each `[tokens, kv_heads, head_dim]`.
+    /// Keys and values of the batch's tokens in the layer that ran last, each `[tokens, kv_heads, head_dim]`.
     keys: Vec<f32>,
     values: Vec<f32>,
-    room: Room,
+    scratch: Scratch,
 }
 
-impl Pass {
-    /// A pass that fills a prefix with `ids`, the first of which `behind` has already.
-    ///
-    /// # Errors
-    /// [`crate::Error::InvalidModel`] if an id is outside the embedding.
-    pub fn prefix(model: &Model, ids: &[u32], behind: Behind) -> Result<Self> {
-        let own = Batch::single(&ids[behind.tokens..]);
-        Ok(Self { last: Vec::new(), ..Self::documents(model, &own, behind)? }.filling(ids))
-    }
+/// Keys and values of a segment's leading tokens on their way into a [`KvPrefix`].
+struct Recording {
+    segment: usize,
+    ids: Vec<u32>,
+    layers: Vec<LayerKeysValues>,
+}
 
-    /// A pass that scores one document, `rest`, and fills the prefix `ids` that it stands behind.
-    ///
-    /// # Errors
-    /// As [`Pass::prefix`].
-    pub fn whole(model: &Model, ids: &[u32], rest: &[u32], behind: Behind) -> Result<Self> {
-        let own = Batch::single(&[&ids[behind.tokens..], rest].concat());
-        Ok(Self::documents(model, &own, behind)?.filling(ids))
-    }
-
-    fn filling(mut self, ids: &[u32]) -> Self {
-        self.filled = Some(Prefix { ids: ids.to_vec(), layers: Vec::new() });
-        self
-    }
-
-    /// A pass that scores the documents of `batch` behind a prefix.
-    ///
-    /// # Errors
-    /// As [`Pass::prefix`].
-    pub fn documents(model: &Model, batch: &Batch, behind: Behind) -> Result<Self> {
-        let hidden = model.embed(&batch.ids)?;
-        let rows = batch
-            .segments
-            .iter()
-            .flat_map(|segment| segment.clone().map(|token| Query { start: segment.start, token }))
-            .collect();
-        let last = batch.segments.iter().map(|segment| segment.end - 1).collect();
-        let longest = batch.segments.iter().map(|segment| segment.len()).max().unwrap_or(0);
-        let config = &model.config;
-        let positions = behind.tokens..behind.tokens + longest;
-        let rope = Rope::new(positions, config.head_dim, config.rope_theta);
-        let keys = vec![0.0; batch.ids.len() * config.kv_size()];
-        let values = keys.clone();
-        let room = Room::default();
-        Ok(Self { filled: None, behind, rope, hidden, rows, last, layer: 0, keys, values, room })
-    }
-
-    /// Tokens that still go through layers; before the last, all of the pass.
-    pub fn tokens(&self) -> usize {
-        self.rows.len()
+impl CpuPass {
+    /// A pass of `batch`, whose embedded tokens are `hidden` `[tokens, hidden]`.
+    pub fn new(config: &Config, batch: Batch, hidden: Vec<f32>) -> Self {
+        let Batch { ids, segments } = batch;
+        let rows = Rows::all(&segments);
+        let rope = Rope::new(rows.positions(), config.head_dim, config.rope_theta);
+        let recordings = segments.iter().enumerate().filter_map(|(index, segment)| {
+            let own = segment.recorded.checked_sub(segment.prefix.tokens).filter(|own| *own > 0)?;
+            let own = &ids[segment.tokens.start..segment.tokens.start + own];
+            let ids = [segment.prefix.ids(), own].concat();
+            Some(Recording { segment: index, ids, layers: Vec::new() })
+        });
+        let recordings = recordings.collect();
+        let keys = vec![0.0; ids.len() * config.kv_size()];
+        let (values, scratch) = (keys.clone(), Scratch::default());
+        Self { recordings, segments, rope, hidden, rows, layer: 0, keys, values, scratch }
     }
 
     /// Runs one layer; `true` while there are more.
-    pub fn step(&mut self, model: &Model) -> bool {
-        kernel::on_threads(|| self.run_layer(model))
+    pub fn step(&mut self, config: &Config, layers: &[Layer]) -> bool {
+        kernel::on_threads(|| self.run_layer(config, layers))
     }
 
-    fn run_layer(&mut self, model: &Model) -> bool {
-        let Some(layer) = model.layers.get(self.layer) else { return false };
-        let is_last = self.layer + 1 == model.layers.len();
-        let config = &model.config;
-        let offset = self.behind.tokens;
-        let prefix = self.behind.layer(self.layer, config.kv_size());
+    fn run_layer(&mut self, config: &Config, layers: &[Layer]) -> bool {
+        let Some(layer) = layers.get(self.layer) else { return false };
+        let is_last = self.layer + 1 == layers.len();
+        let shared = Shared { config, rope: &self.rope, layer: self.layer };
         let (keys, values) = (&mut self.keys, &mut self.values);
-        let place = Place { rows: &self.rows, offset, rope: &self.rope };
-        layer.keys_values(config, &self.hidden, &place, &mut self.room, keys, values);
+        layer.keys_values(shared, &self.hidden, &self.rows, &mut self.scratch, keys, values);
         if is_last {
-            // Of the last layer, only documents' last tokens are read; of a prefix, none.
-            let keep = &self.last;
-            let row = |&row: &usize| &self.hidden[row * config.hidden_size..][..config.hidden_size];
-            self.hidden = keep.iter().flat_map(row).copied().collect();
-            self.rows = keep.iter().map(|&row| self.rows[row]).collect();
+            self.keep_scored(config.hidden_size);
         }
-        let place = Place { rows: &self.rows, offset, rope: &self.rope };
-        let own = KeysValues { keys, values };
-        layer.update(config, &mut self.hidden, &place, &mut self.room, [prefix, own]);
-        if let Some(filled) = &mut self.filled {
-            let end = (filled.ids.len() - offset) * config.kv_size();
-            let whole = |before: &[f32], own: &[f32]| [before, &own[..end]].concat();
-            filled.layers.push((whole(prefix.keys, keys), whole(prefix.values, values)));
-        }
+        let shared = Shared { config, rope: &self.rope, layer: self.layer };
+        let own = KeysValues { keys: &self.keys, values: &self.values };
+        layer.update(shared, &mut self.hidden, &self.rows, &mut self.scratch, own);
+        self.record(config.kv_size());
         self.layer += 1;
         !is_last
     }
 
-    /// The prefix that a finished pass has filled, if it was to fill one.
-    ///
-    /// # Panics
-    /// If the pass is not finished.
-    pub fn take_prefix(&mut self, model: &Model) -> Option<Prefix> {
-        assert_eq!(self.layer, model.layers.len(), "the pass is finished");
-        self.filled.take()
+    /// Drops all rows but the last of scored segments: of the last layer, nothing else is read.
+    fn keep_scored(&mut self, hidden_size: usize) {
+        let scored = self.segments.iter().filter(|segment| segment.scored);
+        let last: Vec<usize> = scored.map(|segment| segment.tokens.end - 1).collect();
+        let row = |&row: &usize| &self.hidden[row * hidden_size..][..hidden_size];
+        self.hidden = last.iter().flat_map(row).copied().collect();
+        self.rows = self.rows.select(&last);
     }
 
-    /// Logit of yes less logit of no by document, from a finished pass; none of [`Pass::prefix`].
-    ///
-    /// # Panics
-    /// If the pass is not finished.
-    pub fn into_margins(self, model: &Model) -> Vec<f32> {
-        assert_eq!(self.layer, model.layers.len(), "the pass is finished");
-        model.margins(self.hidden)
-    }
-}
-
-impl Prefix {
-    /// Of tokens and, by layer, their keys and values, each `[tokens, kv_heads, head_dim]`.
-    #[cfg(test)]
-    pub fn new(ids: Vec<u32>, layers: Vec<(Vec<f32>, Vec<f32>)>) -> Self {
-        Self { ids, layers }
-    }
-
-    /// Its tokens.
-    pub fn ids(&self) -> &[u32] {
-        &self.ids
-    }
-
-    /// Bytes of its keys and values.
-    pub fn bytes(&self) -> usize {
-        let of = |(keys, values): &(Vec<f32>, Vec<f32>)| {
-            size_of_val(&keys[..]) + size_of_val(&values[..])
-        };
-        self.layers.iter().map(of).sum()
-    }
-
-    /// A copy of its first tokens.
-    pub fn first(&self, tokens: usize) -> Self {
-        let all = self.ids.len();
-        let part = |values: &Vec<f32>| values[..values.len() / all * tokens].to_vec();
-        let layers = self.layers.iter().map(|(keys, values)| (part(keys), part(values)));
-        Self { ids: self.ids[..tokens].to_vec(), layers: layers.collect() }
-    }
-}
-
-impl Behind {
-    /// All tokens of a prefix.
-    pub fn whole(prefix: Arc<Prefix>) -> Self {
-        Self { tokens: prefix.ids.len(), prefix }
-    }
-
-    /// Keys and values of a layer, `width` values a token each.
-    fn layer(&self, index: usize, width: usize) -> KeysValues<'_> {
-        match self.prefix.layers.get(index) {
-            Some((keys, values)) => {
-                let end = self.tokens * width;
-                KeysValues { keys: &keys[..end], values: &values[..end] }
-            }
-            None => KeysValues { keys: &[], values: &[] },
+    /// Copies the keys and values of the layer that ran, `width` values a token.
+    fn record(&mut self, width: usize) {
+        for Recording { segment, ids, layers } in &mut self.recordings {
+            let Segment { tokens, prefix, .. } = &self.segments[*segment];
+            let start = tokens.start * width;
+            let own = KeysValues { keys: &self.keys[start..], values: &self.values[start..] };
+            let count = (ids.len() - prefix.tokens) * width;
+            let before = prefix.cpu_layer(self.layer, width);
+            layers.push(LayerKeysValues::joined(before, own, count));
         }
+    }
+
+    /// The last layer's values of each scored segment's last token, `[scored, hidden]`, and by
+    /// recorded segment its index and prefix.
+    ///
+    /// # Panics
+    /// If a layer has not run.
+    pub fn finish(self, layers: &[Layer]) -> (Vec<f32>, Vec<(usize, KvPrefix)>) {
+        assert_eq!(self.layer, layers.len(), "all layers have run: bug");
+        let recorded = self.recordings.into_iter();
+        let recorded = recorded.map(|r| (r.segment, KvPrefix::on_cpu(r.ids, r.layers)));
+        (self.hidden, recorded.collect())
     }
 }

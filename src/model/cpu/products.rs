@@ -3,12 +3,13 @@
 
 use std::hint::black_box;
 
+use super::layer::Layer;
 use crate::kernel::{feed_forward, multiply_into, on_threads};
-use crate::model::Model;
+use crate::model::config::Config;
 
 /// The matrix products of passes of so many tokens.
 pub struct Products<'a> {
-    model: &'a Model,
+    layers: &'a [Layer],
     hidden: Vec<f32>,
     heads: Vec<f32>,
     out: Vec<f32>,
@@ -17,18 +18,17 @@ pub struct Products<'a> {
     values: Vec<f32>,
 }
 
-impl Model {
+impl<'a> Products<'a> {
     /// The products of a pass of `tokens` tokens, ready to be multiplied.
-    pub fn products(&self, tokens: usize) -> Products<'_> {
+    pub fn new(config: &Config, layers: &'a [Layer], tokens: usize) -> Self {
         // About as large as normed values are: of larger ones the gate would make floats so small
         // that processors take longer for them.
         let some = |width: usize| -> Vec<f32> {
             (0..tokens * width).map(|i| (i * 31 % 255) as f32 / 127.0 - 1.0).collect()
         };
-        let config = &self.config;
         let heads = config.heads * config.head_dim;
-        Products {
-            model: self,
+        Self {
+            layers,
             hidden: some(config.hidden_size),
             heads: some(heads),
             out: some(config.hidden_size),
@@ -37,9 +37,7 @@ impl Model {
             values: some(config.kv_size()),
         }
     }
-}
 
-impl Products<'_> {
     /// Multiplies all matrices, in the order of a pass and with all tokens at once, and does
     /// nothing else.
     pub fn multiply(&mut self) {
@@ -47,11 +45,11 @@ impl Products<'_> {
     }
 
     fn multiply_all(&mut self) {
-        let Self { model, hidden, heads, out, queries, keys, values } = self;
-        for (index, layer) in model.layers.iter().enumerate() {
+        let Self { layers, hidden, heads, out, queries, keys, values } = self;
+        for (index, layer) in layers.iter().enumerate() {
             multiply_into([&layer.attn_k, &layer.attn_v], hidden, [keys, values]);
             // Of the last layer, only the last token needs more.
-            if index + 1 == model.layers.len() {
+            if index + 1 == layers.len() {
                 break;
             }
             multiply_into([&layer.attn_q], hidden, [queries]);

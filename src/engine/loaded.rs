@@ -1,0 +1,16 @@
+//! All that requests on one model share.
+
+use super::options::LoadOptions;
+use super::prefix_cache::PrefixCache;
+use crate::model::{Model, ModelInfo};
+use crate::prompt::tokenizer::{Frame, Tokenizer};
+
+/// A loaded model with its tokenizer and caches.
+pub struct Loaded {
+    pub model: Model,
+    pub tokenizer: Tokenizer,
+    pub info: ModelInfo,
+    pub options: LoadOptions,
+    pub frame: Frame,
+    pub prefix_cache: PrefixCache,
+}
