@@ -239,8 +239,7 @@ mod tests {
 
     fn load(change: impl FnOnce(&mut LoadOptions)) -> Reranker {
         let file = include_bytes!("../../tests/fixtures/qwen3-rerank-untrained.gguf");
-        let mut options = LoadOptions::default();
-        options.batch_tokens = 100;
+        let mut options = LoadOptions { batch_tokens: 100, ..LoadOptions::default() };
         change(&mut options);
         Reranker::load(Cursor::new(file), options, &mut |_| {}).unwrap()
     }

@@ -131,7 +131,7 @@ pub mod slow {
         pub async fn settled(&self) {
             poll_fn(|context| {
                 self.polls.set(self.polls.get() + 1);
-                if self.polls.get() % 3 == 0 {
+                if self.polls.get().is_multiple_of(3) {
                     self.waiting.set(false);
                     return Poll::Ready(());
                 }

@@ -82,8 +82,8 @@ impl Engine {
         plain(&EngineDiagnostics { runs_on: self.0.diagnostics(), memory_bytes: memory_bytes() })
     }
 
-    /// Multiplies what a pass of `tokens` tokens multiplies, and does nothing else but to make up
-    /// numbers for it, under a hundredth of the time of 0.6B's: for benchmarks.
+    /// Runs only the matrix products of a pass of `tokens` tokens, on made-up activations: for
+    /// benchmarks. Making those up takes under a hundredth of the time with the 0.6B shape.
     #[wasm_bindgen(js_name = productsAlone)]
     pub fn products_alone(&self, tokens: usize) {
         self.0.model().products(tokens).multiply();
@@ -109,16 +109,16 @@ pub struct EngineJob {
     job: Job,
 }
 
-/// What a finished job hands over. `order[i]` is the place in the request of
+/// The result of a finished job. `order[i]` is the index in the request's documents of
 /// `answer.results[i]`.
 #[derive(Serialize)]
 struct Finished {
     answer: Documented,
     order: Vec<usize>,
-    warnings: Vec<Told>,
+    warnings: Vec<WarningMessage>,
 }
 
-/// What `Engine::diagnostics` hands over.
+/// The result of `Engine::diagnostics`.
 #[derive(Serialize)]
 struct EngineDiagnostics {
     #[serde(flatten)]
@@ -126,7 +126,7 @@ struct EngineDiagnostics {
     memory_bytes: u64,
 }
 
-/// Size of the module's memory, which never shrinks: so the most it ever took.
+/// Size of the module's memory, which never shrinks: so also its peak.
 fn memory_bytes() -> u64 {
     const PAGE: u64 = 1 << 16;
     core::arch::wasm32::memory_size(0) as u64 * PAGE
@@ -134,7 +134,7 @@ fn memory_bytes() -> u64 {
 
 /// A warning with its sentence.
 #[derive(Serialize)]
-struct Told {
+struct WarningMessage {
     #[serde(flatten)]
     warning: Warning,
     message: String,
@@ -156,12 +156,14 @@ impl EngineJob {
     pub fn finish(self) -> Result<JsValue, JsValue> {
         let Self { request, job } = self;
         let ranking = job.finish().map_err(throw)?;
-        let told =
-            |warning: &Warning| Told { message: warning.to_string(), warning: warning.clone() };
+        let message = |warning: &Warning| WarningMessage {
+            message: warning.to_string(),
+            warning: warning.clone(),
+        };
         plain(&Finished {
             answer: Documented::new(&ranking, &request.query, &request.documents),
             order: ranking.results.iter().map(|ranked| ranked.index).collect(),
-            warnings: ranking.warnings.iter().map(told).collect(),
+            warnings: ranking.warnings.iter().map(message).collect(),
         })
     }
 }
