@@ -3,14 +3,14 @@
 //! An item is a multiply-add, so that Gitem/s is G multiply-adds/s; of norm, rope and silu_mul it
 //! is a value.
 //!
-//!     cargo bench --bench kernel --features bench           # all, on all backends of this machine
+//!     cargo bench --bench kernel --features bench           # all, on all isas of this machine
 //!     cargo bench --bench kernel --features bench -- Q4K
 
 use std::fmt;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use qwen3_rerank::bench::{self, Backend, Heads, KeysValues, Product, Query, Rope};
+use qwen3_rerank::bench::{self, AttentionShape, Isa, KeysValues, Product, Rope, TokenPosition};
 use qwen3_rerank::gguf::TensorType;
 
 const TOKENS: usize = 120;
@@ -21,10 +21,10 @@ const TYPES: [TensorType; 13] = {
     [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K]
 };
 /// Those of Qwen3-Reranker-0.6B.
-const HEADS: Heads = Heads { heads: 16, kv_heads: 8, head_dim: 128 };
+const HEADS: AttentionShape = AttentionShape { heads: 16, kv_heads: 8, head_dim: 128 };
 
-/// A backend, by its name.
-struct On(Backend);
+/// A isa, by its name.
+struct On(Isa);
 
 impl fmt::Display for On {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,15 +32,15 @@ impl fmt::Display for On {
     }
 }
 
-/// A type of weights on a backend.
+/// A type of weights on a isa.
 struct Case {
     dtype: TensorType,
-    backend: Backend,
+    isa: Isa,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}, {}", self.dtype, self.backend.name())
+        write!(f, "{:?}, {}", self.dtype, self.isa.name())
     }
 }
 
@@ -51,8 +51,8 @@ fn main() {
 }
 
 fn cases() -> Vec<Case> {
-    let backends = Backend::available();
-    let on_all = |dtype| backends.clone().into_iter().map(move |backend| Case { dtype, backend });
+    let isas = bench::available_isas();
+    let on_all = |dtype| isas.clone().into_iter().map(move |isa| Case { dtype, isa });
     TYPES.into_iter().flat_map(on_all).collect()
 }
 
@@ -64,7 +64,7 @@ fn values(count: usize) -> Vec<f32> {
 }
 
 /// The instruction of `product` alone, on registers.
-#[divan::bench(args = Backend::available().into_iter().filter(|backend| bench::integers_in_a_step(*backend).is_some()).map(On))]
+#[divan::bench(args = bench::available_isas().into_iter().filter(|isa| bench::integers_in_a_step(*isa).is_some()).map(On))]
 fn limit_of_product(bencher: Bencher<'_, '_>, on: &On) {
     let products = bench::integers_in_a_step(on.0).unwrap_or(0);
     bencher.counter(ItemsCount::new(products * STEPS)).bench(|| bench::integers(on.0, STEPS));
@@ -72,7 +72,7 @@ fn limit_of_product(bencher: Bencher<'_, '_>, on: &On) {
 
 /// The multiplications and additions of `attention` and of products with F32, F16 and BF16 weights
 /// alone, on registers.
-#[divan::bench(args = Backend::available().into_iter().map(On))]
+#[divan::bench(args = bench::available_isas().into_iter().map(On))]
 fn limit_of_floats(bencher: Bencher<'_, '_>, on: &On) {
     let items = ItemsCount::new(bench::FLOATS_IN_A_STEP * STEPS);
     bencher.counter(items).bench(|| bench::floats(on.0, STEPS));
@@ -82,13 +82,13 @@ fn limit_of_floats(bencher: Bencher<'_, '_>, on: &On) {
 #[divan::bench(args = cases())]
 fn product(bencher: Bencher<'_, '_>, case: &Case) {
     let raw = case.dtype.quantize(values(SIDE * SIDE), SIDE).expect("whole blocks");
-    let product = Product::new(case.dtype, &raw, [SIDE, SIDE], case.backend);
+    let product = Product::new(case.dtype, &raw, [SIDE, SIDE], case.isa);
     let x = values(TOKENS * SIDE);
     bencher.counter(ItemsCount::new(TOKENS * SIDE * SIDE)).bench_local(|| product.run(&x));
 }
 
 /// A document of so many tokens behind a prefix of 64, softmax included; all that follow run on the
-/// machine's fastest backend.
+/// machine's fastest isa.
 #[divan::bench(args = [64, 128, 512])]
 fn attention(bencher: Bencher<'_, '_>, tokens: usize) {
     const PREFIX: usize = 64;
@@ -96,7 +96,8 @@ fn attention(bencher: Bencher<'_, '_>, tokens: usize) {
     let width = HEADS.heads * HEADS.head_dim;
     let [before, own] = [PREFIX, tokens].map(|tokens| values(tokens * kv_width));
     let queries = values(tokens * width);
-    let rows: Vec<Query> = (0..tokens).map(|token| Query { start: 0, token }).collect();
+    let rows: Vec<TokenPosition> =
+        (0..tokens).map(|token| TokenPosition { start: 0, token }).collect();
     let seen: usize = (1..=tokens).map(|own| PREFIX + own).sum();
     let mut out = vec![0.0; queries.len()];
     bencher.counter(ItemsCount::new(2 * seen * width)).bench_local(|| {

@@ -9,7 +9,7 @@ use super::loaded::Loaded;
 use super::options::{Diagnostics, LoadOptions};
 use super::prefix_cache::PrefixCache;
 use crate::gguf::Reader;
-use crate::kernel::{self, Backend};
+use crate::kernel;
 use crate::model::{Config, LoadProgress, Model, ModelInfo};
 use crate::prompt::encode::Encoder;
 use crate::prompt::tokenizer::Tokenizer;
@@ -61,7 +61,7 @@ impl Reranker {
     /// What the model runs on.
     pub fn diagnostics(&self) -> Diagnostics {
         Diagnostics {
-            backend: Backend::best().name(),
+            backend: kernel::best_isa().name(),
             threads: kernel::threads(),
             paths: self.0.model.paths(),
         }

@@ -6,11 +6,15 @@
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
 
+mod float16;
+mod iq4;
 mod reader;
 mod tensor_type;
 mod value;
 mod writer;
 
+pub(crate) use float16::f16_to_f32;
+pub(crate) use iq4::IQ4_VALUES;
 pub use reader::{Reader, TensorInfo};
 pub use tensor_type::TensorType;
 pub use value::{Metadata, Value};

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
 
+use super::iq4;
 use crate::{Error, Result};
 
 /// How a tensor's values are stored (`enum ggml_type` in ggml.h).
@@ -25,11 +26,20 @@ pub enum TensorType {
     Q4K,
     Q5K,
     Q6K,
+    IQ4NL,
+    IQ4XS,
+}
+
+/// What decodes the blocks of a type.
+enum Decoder {
+    Candle(GgmlDType),
+    /// Ours, where candle has none: values and bytes of a block, and what appends its values.
+    Own((usize, usize), fn(&[u8], &mut Vec<f32>)),
 }
 
 impl TensorType {
     /// All types, floats first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::F32,
         Self::F16,
         Self::BF16,
@@ -43,6 +53,8 @@ impl TensorType {
         Self::Q4K,
         Self::Q5K,
         Self::Q6K,
+        Self::IQ4NL,
+        Self::IQ4XS,
     ];
 
     /// The number for this type in GGUF files.
@@ -60,6 +72,8 @@ impl TensorType {
             Self::Q4K => 12,
             Self::Q5K => 13,
             Self::Q6K => 14,
+            Self::IQ4NL => 20,
+            Self::IQ4XS => 23,
             Self::BF16 => 30,
         }
     }
@@ -85,22 +99,30 @@ impl TensorType {
             Self::Q4K => "Q4_K",
             Self::Q5K => "Q5_K",
             Self::Q6K => "Q6_K",
+            Self::IQ4NL => "IQ4_NL",
+            Self::IQ4XS => "IQ4_XS",
         }
     }
 
-    /// Values in a block: 1 for floats, 32, or 256 for K types.
+    /// Values in a block: 1 for floats, 32, or 256 for K types and IQ4_XS.
     pub fn block_size(self) -> usize {
-        self.candle().block_size()
+        match self.decoder() {
+            Decoder::Candle(dtype) => dtype.block_size(),
+            Decoder::Own((values, _), _) => values,
+        }
     }
 
     /// Bytes that a block takes.
     pub fn block_bytes(self) -> usize {
-        self.candle().type_size()
+        match self.decoder() {
+            Decoder::Candle(dtype) => dtype.type_size(),
+            Decoder::Own((_, bytes), _) => bytes,
+        }
     }
 
-    /// candle's name for it.
-    fn candle(self) -> GgmlDType {
-        match self {
+    /// What decodes its blocks.
+    fn decoder(self) -> Decoder {
+        Decoder::Candle(match self {
             Self::F32 => GgmlDType::F32,
             Self::F16 => GgmlDType::F16,
             Self::BF16 => GgmlDType::BF16,
@@ -114,7 +136,9 @@ impl TensorType {
             Self::Q4K => GgmlDType::Q4K,
             Self::Q5K => GgmlDType::Q5K,
             Self::Q6K => GgmlDType::Q6K,
-        }
+            Self::IQ4NL => return Decoder::Own(iq4::NL_BLOCK, iq4::dequantize_nl),
+            Self::IQ4XS => return Decoder::Own(iq4::XS_BLOCK, iq4::dequantize_xs),
+        })
     }
 
     /// The values of whole blocks.
@@ -122,20 +146,36 @@ impl TensorType {
     /// # Errors
     /// [`Error::Tensor`] if candle fails.
     pub fn dequantize(self, blocks: &[u8]) -> Result<Vec<f32>> {
-        let values = blocks.len() / self.block_bytes() * self.block_size();
-        QStorage::from_data(Cow::Borrowed(blocks), &Device::Cpu, self.candle())
-            .and_then(|storage| QTensor::new(storage, values)?.dequantize(&Device::Cpu)?.to_vec1())
-            .map_err(Error::tensor)
+        let count = blocks.len() / self.block_bytes() * self.block_size();
+        match self.decoder() {
+            Decoder::Candle(dtype) => {
+                QStorage::from_data(Cow::Borrowed(blocks), &Device::Cpu, dtype)
+                    .and_then(|storage| {
+                        QTensor::new(storage, count)?.dequantize(&Device::Cpu)?.to_vec1()
+                    })
+                    .map_err(Error::tensor)
+            }
+            Decoder::Own((_, bytes), dequantize) => {
+                let mut values = Vec::with_capacity(count);
+                blocks.chunks_exact(bytes).for_each(|block| dequantize(block, &mut values));
+                Ok(values)
+            }
+        }
     }
 
     /// Rows of `columns` values, rounded to whole blocks.
     ///
     /// # Errors
-    /// [`Error::Tensor`] if rows are not whole blocks.
+    /// [`Error::Tensor`] if rows are not whole blocks; [`Error::InvalidValue`] for IQ4_NL and IQ4_XS,
+    /// which are only read.
     pub fn quantize(self, values: Vec<f32>, columns: usize) -> Result<Vec<u8>> {
         let rows = values.len() / columns;
+        let Decoder::Candle(dtype) = self.decoder() else {
+            let reason = format!("{} tensors can be read, but not written", self.name());
+            return Err(Error::value("type", reason));
+        };
         Tensor::from_vec(values, (rows, columns), &Device::Cpu)
-            .and_then(|tensor| Ok(QTensor::quantize(&tensor, self.candle())?.data()?.into_owned()))
+            .and_then(|tensor| Ok(QTensor::quantize(&tensor, dtype)?.data()?.into_owned()))
             .map_err(Error::tensor)
     }
 
@@ -154,7 +194,7 @@ impl TensorType {
                 let exponent = |at: &[u8; 2]| u16::from_le_bytes(*at) & 0x7f80;
                 return blocks.as_chunks().0.iter().all(|value| exponent(value) != 0x7f80);
             }
-            Self::Q4_0 | Self::Q5_0 | Self::Q8_0 => &[0],
+            Self::Q4_0 | Self::Q5_0 | Self::Q8_0 | Self::IQ4NL | Self::IQ4XS => &[0],
             Self::Q4_1 | Self::Q5_1 | Self::Q4K | Self::Q5K => &[0, 2],
             Self::Q2K => &[80, 82],
             Self::Q3K => &[108],
@@ -173,10 +213,8 @@ pub(super) fn unsupported_name(id: u32) -> String {
         17 => "IQ2_XS",
         18 => "IQ3_XXS",
         19 => "IQ1_S",
-        20 => "IQ4_NL",
         21 => "IQ3_S",
         22 => "IQ2_S",
-        23 => "IQ4_XS",
         24 => "I8",
         25 => "I16",
         26 => "I32",

@@ -1,7 +1,7 @@
-//! Sixteen f32 in as many registers as a backend needs for them.
+//! Vectors of sixteen f32, in as many registers as an instruction set needs for them.
 //!
-//! For loops that the compiler would turn into vector code the wrong way round. Operations
-//! are never fused, so that all backends give the same bits.
+//! For loops that the compiler does not turn into good vector code by itself. Multiplication and addition
+//! are never fused, so that all instruction sets give the same bits.
 
 #![allow(unsafe_code)]
 
@@ -11,11 +11,11 @@ pub(super) const LANES: usize = 16;
 /// A vector of [`LANES`] values.
 ///
 /// # Safety
-/// All methods need the instruction set of the implementor, which [`super::backend::Backend::run`]
-/// sees to.
+/// The processor must have the instructions of the implementor: [`super::isa::Isa::run`] chooses one
+/// for which that is so.
 pub(super) trait Lanes: Copy {
-    /// Sums that stay in registers besides what is added to them: a power of two, as sizes are.
-    /// Where each has a pointer of its own, eight are the most that is of use.
+    /// Sums that fit into registers besides the factors that are multiplied: a power of two, as head
+    /// sizes are. Where each sum needs a pointer of its own, more than eight are not faster.
     const SUMS: usize;
 
     unsafe fn splat(value: f32) -> Self;
@@ -24,11 +24,11 @@ pub(super) trait Lanes: Copy {
     /// self + a · b
     unsafe fn plus_product(self, a: Self, b: Self) -> Self;
 
-    /// Rows to columns. One by one, unless a backend has enough registers to do better.
+    /// Rows to columns, value by value unless the instruction set has enough registers to do better.
     #[inline(always)]
     unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
         let mut square = [[0.0; LANES]; LANES];
-        // SAFETY: as the methods'.
+        // SAFETY: as the trait demands.
         unsafe {
             rows.iter().zip(&mut square).for_each(|(row, square)| row.store(square));
             let mut columns = [[0.0; LANES]; LANES];
@@ -37,12 +37,12 @@ pub(super) trait Lanes: Copy {
                     columns[column][row] = square[row][column];
                 }
             }
-            each(|column| Self::load(&columns[column]))
+            array_from_fn(|column| Self::load(&columns[column]))
         }
     }
 }
 
-/// Plain loops, of any machine.
+/// Plain loops, for any machine.
 #[derive(Clone, Copy)]
 pub(super) struct Plain([f32; LANES]);
 
@@ -90,7 +90,7 @@ macro_rules! lanes {
             #[inline(always)]
             unsafe fn load(from: &[f32; LANES]) -> Self {
                 let part = |i| unsafe { $load(from.as_ptr().add(i * (LANES / $count)).cast()) };
-                Self(each(part))
+                Self(array_from_fn(part))
             }
             #[inline(always)]
             unsafe fn store(self, to: &mut [f32; LANES]) {
@@ -100,12 +100,12 @@ macro_rules! lanes {
             }
             #[inline(always)]
             unsafe fn plus_product(self, a: Self, b: Self) -> Self {
-                Self(each(|i| unsafe { $add(self.0[i], $mul(a.0[i], b.0[i])) }))
+                Self(array_from_fn(|i| unsafe { $add(self.0[i], $mul(a.0[i], b.0[i])) }))
             }
             $(#[inline(always)]
             unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
-                let columns = unsafe { $transpose(each(|i| rows[i].0[0])) };
-                each(|i| Self([columns[i]]))
+                let columns = unsafe { $transpose(array_from_fn(|i| rows[i].0[0])) };
+                array_from_fn(|i| Self([columns[i]]))
             })?
         }
     };
@@ -113,7 +113,7 @@ macro_rules! lanes {
 
 /// `std::array::from_fn` that is always inlined, as vector code has to be.
 #[inline(always)]
-pub(super) fn each<T: Copy, const N: usize>(mut make: impl FnMut(usize) -> T) -> [T; N] {
+pub(super) fn array_from_fn<T: Copy, const N: usize>(mut make: impl FnMut(usize) -> T) -> [T; N] {
     let mut array = [make(0); N];
     for (i, place) in array.iter_mut().enumerate().skip(1) {
         *place = make(i);
@@ -125,7 +125,7 @@ pub(super) fn each<T: Copy, const N: usize>(mut make: impl FnMut(usize) -> T) ->
 mod x86_64 {
     use std::arch::x86_64::*;
 
-    use super::{LANES, Lanes, each};
+    use super::{LANES, Lanes, array_from_fn};
 
     lanes!(
         Avx2,
@@ -151,16 +151,16 @@ mod x86_64 {
         transpose_16
     );
 
-    /// Rows to columns: pairs of values change places, then pairs of pairs, and so on.
+    /// Rows to columns: values are exchanged between pairs of rows, then pairs of values, and so on.
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn transpose_16(rows: [__m512; LANES]) -> [__m512; LANES] {
         // Within 128 bits: value c of rows 4i to 4i + 3, for c of each 128 bits.
-        let pairs: [__m512; LANES] = each(|i| {
+        let pairs: [__m512; LANES] = array_from_fn(|i| {
             let (a, b) = (rows[i & !1], rows[i | 1]);
             if i % 2 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) }
         });
-        let fours: [__m512; LANES] = each(|i| {
+        let fours: [__m512; LANES] = array_from_fn(|i| {
             let first = i & !3 | i >> 1 & 1;
             let (a, b) = (_mm512_castps_pd(pairs[first]), _mm512_castps_pd(pairs[first + 2]));
             let both = if i % 2 == 0 { _mm512_unpacklo_pd(a, b) } else { _mm512_unpackhi_pd(a, b) };
@@ -169,7 +169,7 @@ mod x86_64 {
         // Whole 128 bits: the even ones of two vectors, or the odd ones.
         const EVEN: i32 = 0b10_00_10_00;
         const ODD: i32 = 0b11_01_11_01;
-        let eights: [__m512; LANES] = each(|i| {
+        let eights: [__m512; LANES] = array_from_fn(|i| {
             let (a, b) = (fours[i & 8 | i & 3], fours[i & 8 | 4 | i & 3]);
             if i & 4 == 0 {
                 _mm512_shuffle_f32x4::<EVEN>(a, b)
@@ -177,7 +177,7 @@ mod x86_64 {
                 _mm512_shuffle_f32x4::<ODD>(a, b)
             }
         });
-        each(|i| {
+        array_from_fn(|i| {
             let (a, b) = (eights[i & 7], eights[8 | i & 7]);
             if i & 8 == 0 {
                 _mm512_shuffle_f32x4::<EVEN>(a, b)
@@ -194,7 +194,7 @@ pub(super) use x86_64::{Avx2, Avx512};
 mod wasm32 {
     use std::arch::wasm32::*;
 
-    use super::{LANES, Lanes, each};
+    use super::{LANES, Lanes, array_from_fn};
 
     lanes!(Simd128, v128, 4, 2, f32x4_splat, v128_load, v128_store, f32x4_mul, f32x4_add);
 }
@@ -205,7 +205,7 @@ pub(super) use wasm32::Simd128;
 mod aarch64 {
     use std::arch::aarch64::*;
 
-    use super::{LANES, Lanes, each};
+    use super::{LANES, Lanes, array_from_fn};
 
     lanes!(Neon, float32x4_t, 4, 4, vdupq_n_f32, vld1q_f32, vst1q_f32, vmulq_f32, vaddq_f32);
 }
@@ -218,30 +218,31 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::kernel::backend::{Backend, Work};
+    use crate::kernel::isa::SimdTask;
+    use crate::kernel::select;
 
     struct Transpose([[f32; LANES]; LANES]);
 
-    impl Work for Transpose {
+    impl SimdTask for Transpose {
         type Output = [[f32; LANES]; LANES];
 
         #[inline(always)]
         fn run<L: Lanes>(self) -> Self::Output {
             let mut columns = self.0;
-            // SAFETY: `Backend::run` sees to the instructions.
-            let found = unsafe { L::transpose(each(|row| L::load(&self.0[row]))) };
+            // SAFETY: `Isa::run` sees to the instructions.
+            let found = unsafe { L::transpose(array_from_fn(|row| L::load(&self.0[row]))) };
             found.iter().zip(&mut columns).for_each(|(from, to)| unsafe { from.store(to) });
             columns
         }
     }
 
     #[test]
-    fn every_backend_transposes() {
+    fn every_isa_transposes() {
         let value = |row: usize, column: usize| (row * LANES + column) as f32;
         let rows = std::array::from_fn(|row| std::array::from_fn(|column| value(row, column)));
         let columns = std::array::from_fn(|column| std::array::from_fn(|row| value(row, column)));
-        for backend in Backend::available() {
-            assert_eq!(backend.run(Transpose(rows)), columns, "{backend:?}");
+        for isa in select::available() {
+            assert_eq!(isa.run(Transpose(rows)), columns, "{isa:?}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Root-mean-square normalisation.
 
-use super::backend::{Backend, Work};
+use super::isa::{Isa, SimdTask};
 use super::lanes::{LANES, Lanes};
+use super::select;
 use super::threads::for_each_chunk;
 
 /// Rows that one task takes.
@@ -10,13 +11,13 @@ const ROWS: usize = 16;
 /// Each row x of `data` `[rows, width]` becomes x / √(mean(x²) + eps) · weight,
 /// with weight `[width]` (Zhang and Sennrich, 2019).
 pub fn rms_norm(data: &mut [f32], weight: &[f32], eps: f32) {
-    rms_norm_on(Backend::best(), data, weight, eps);
+    rms_norm_on(select::best(), data, weight, eps);
 }
 
-fn rms_norm_on(backend: Backend, data: &mut [f32], weight: &[f32], eps: f32) {
+fn rms_norm_on(isa: Isa, data: &mut [f32], weight: &[f32], eps: f32) {
     let width = weight.len();
     assert_eq!(data.len() % width, 0);
-    for_each_chunk(data, ROWS * width, |_, rows| backend.run(Norm { rows, weight, eps }));
+    for_each_chunk(data, ROWS * width, |_, rows| isa.run(NormTask { rows, weight, eps }));
 }
 
 /// [`rms_norm`] of `data`, written over what `normed` holds.
@@ -24,20 +25,20 @@ pub fn rms_norm_into(data: &[f32], weight: &[f32], eps: f32, normed: &mut [f32])
     let width = weight.len();
     assert_eq!(data.len() % width, 0);
     assert_eq!(data.len(), normed.len());
-    let backend = Backend::best();
+    let isa = select::best();
     for_each_chunk(normed, ROWS * width, |index, rows| {
         rows.copy_from_slice(&data[index * ROWS * width..][..rows.len()]);
-        backend.run(Norm { rows, weight, eps });
+        isa.run(NormTask { rows, weight, eps });
     });
 }
 
-struct Norm<'a> {
+struct NormTask<'a> {
     rows: &'a mut [f32],
     weight: &'a [f32],
     eps: f32,
 }
 
-impl Work for Norm<'_> {
+impl SimdTask for NormTask<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -75,17 +76,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_backend_gives_the_same_bits() {
+    fn every_isa_gives_the_same_bits() {
         for width in [1, 15, 16, 64, 131, 1024] {
             let weight: Vec<f32> = (0..width).map(|i| 1.0 + (i % 9) as f32 / 8.0).collect();
             let data: Vec<f32> = (0..19 * width).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
-            let on = |backend| {
+            let on = |isa| {
                 let mut data = data.clone();
-                rms_norm_on(backend, &mut data, &weight, 1e-6);
+                rms_norm_on(isa, &mut data, &weight, 1e-6);
                 data.into_iter().map(f32::to_bits).collect::<Vec<_>>()
             };
-            for backend in Backend::available() {
-                assert_eq!(on(backend), on(Backend::SCALAR), "{backend:?}, {width}");
+            for isa in select::available() {
+                assert_eq!(on(isa), on(Isa::SCALAR), "{isa:?}, {width}");
             }
         }
     }

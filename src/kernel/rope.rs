@@ -1,8 +1,9 @@
 //! Rotary position embedding (Su et al., 2021), NeoX style: value i of a head
 //! is paired with value i + head_dim/2.
 
-use super::backend::{Backend, Work};
+use super::isa::{Isa, SimdTask};
 use super::lanes::Lanes;
+use super::select;
 use super::threads::for_each_chunk;
 
 /// Rows that one task takes.
@@ -37,12 +38,12 @@ impl Rope {
     /// Turns every head of `data` `[tokens, heads, head_dim]`; `position` gives
     /// each token's, which must lie within the tables.
     pub fn apply(&self, data: &mut [f32], heads: usize, position: impl Fn(usize) -> usize + Sync) {
-        self.apply_on(Backend::best(), data, heads, position);
+        self.apply_on(select::best(), data, heads, position);
     }
 
     fn apply_on(
         &self,
-        backend: Backend,
+        isa: Isa,
         data: &mut [f32],
         heads: usize,
         position: impl Fn(usize) -> usize + Sync,
@@ -52,19 +53,19 @@ impl Rope {
         for_each_chunk(data, ROWS * width, |chunk, rows| {
             for (row, token) in rows.chunks_exact_mut(width).enumerate() {
                 let start = (position(chunk * ROWS + row) - self.first) * 2 * self.half;
-                backend.run(Turn { token, angles: &self.table[start..start + 2 * self.half] });
+                isa.run(RotateTask { token, angles: &self.table[start..start + 2 * self.half] });
             }
         });
     }
 }
 
 /// All heads of a token, by its cosines and sines.
-struct Turn<'a> {
+struct RotateTask<'a> {
     token: &'a mut [f32],
     angles: &'a [f32],
 }
 
-impl Work for Turn<'_> {
+impl SimdTask for RotateTask<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -90,18 +91,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_backend_gives_the_same_bits() {
+    fn every_isa_gives_the_same_bits() {
         for head_dim in [2, 6, 32, 128] {
             let rope = Rope::new(3..40, head_dim, 1e6);
             let data: Vec<f32> =
                 (0..37 * 3 * head_dim).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
-            let on = |backend| {
+            let on = |isa| {
                 let mut data = data.clone();
-                rope.apply_on(backend, &mut data, 3, |token| 3 + token);
+                rope.apply_on(isa, &mut data, 3, |token| 3 + token);
                 data.into_iter().map(f32::to_bits).collect::<Vec<_>>()
             };
-            for backend in Backend::available() {
-                assert_eq!(on(backend), on(Backend::SCALAR), "{backend:?}, {head_dim}");
+            for isa in select::available() {
+                assert_eq!(on(isa), on(Isa::SCALAR), "{isa:?}, {head_dim}");
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::gguf::Metadata;
-use crate::kernel::Heads;
+use crate::kernel::AttentionShape;
 use crate::{Error, Result};
 
 /// More layers than this are taken for corruption; the largest dense Qwen3 has 64.
@@ -68,8 +68,8 @@ impl Config {
     }
 
     /// How attention is split.
-    pub fn heads(&self) -> Heads {
-        Heads { heads: self.heads, kv_heads: self.kv_heads, head_dim: self.head_dim }
+    pub fn heads(&self) -> AttentionShape {
+        AttentionShape { heads: self.heads, kv_heads: self.kv_heads, head_dim: self.head_dim }
     }
 
     /// Values in a token's queries.

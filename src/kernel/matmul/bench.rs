@@ -1,44 +1,45 @@
-//! The matrix product by backend and what it cannot exceed, open to benches/kernel.rs.
+//! The matrix product by isa and what it cannot exceed, open to benches/kernel.rs.
 
-use super::linear::{Linear, multiply_on};
+use super::linear::Linear;
+use super::multiply::multiply_on;
 use crate::gguf::TensorType;
-use crate::kernel::backend::Backend;
+use crate::kernel::isa::Isa;
 use crate::kernel::threads::on_threads;
 
-/// A matrix on a backend.
+/// A matrix on a isa.
 pub struct Product {
     matrix: Linear,
-    backend: Backend,
+    isa: Isa,
 }
 
 impl Product {
     /// Packs a matrix `[outputs, inputs]` from a file's blocks.
-    pub fn new(dtype: TensorType, raw: &[u8], shape: [usize; 2], backend: Backend) -> Self {
-        Self { matrix: Linear::new(dtype, raw, shape[0], shape[1]), backend }
+    pub fn new(dtype: TensorType, raw: &[u8], shape: [usize; 2], isa: Isa) -> Self {
+        Self { matrix: Linear::new(dtype, raw, shape[0], shape[1]), isa }
     }
 
     /// x · Wᵀ: `[tokens, inputs]` to `[tokens, outputs]`.
     pub fn run(&self, x: &[f32]) -> Vec<f32> {
-        let [y] = on_threads(|| multiply_on(self.backend, [&self.matrix], x));
+        let [y] = on_threads(|| multiply_on(self.isa, [&self.matrix], x));
         y
     }
 }
 
-/// Multiply-adds of the integer products that a backend makes in one [`integers`] of a step.
+/// FloatPanelTask-adds of the integer products that a isa makes in one [`integers`] of a step.
 #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
-pub fn integers_in_a_step(backend: Backend) -> Option<usize> {
+pub fn integers_in_a_step(isa: Isa) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
-    return x86_64::instructions(backend).map(|(bytes, _)| bytes * x86_64::SUMS);
+    return x86_64::instructions(isa).map(|(bytes, _)| bytes * x86_64::SUMS);
     #[cfg(not(target_arch = "x86_64"))]
     None
 }
 
-/// Runs the backend's instruction for integer products alone, on registers: its limit.
+/// Runs the isa's instruction for integer products alone, on registers: its limit.
 #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
-pub fn integers(backend: Backend, steps: usize) {
+pub fn integers(isa: Isa, steps: usize) {
     #[cfg(target_arch = "x86_64")]
-    if let Some((_, run)) = x86_64::instructions(backend) {
-        // SAFETY: a value of `Backend` is proof that the processor has the instructions.
+    if let Some((_, run)) = x86_64::instructions(isa) {
+        // SAFETY: a value of `Isa` is proof that the processor has the instructions.
         #[allow(unsafe_code)]
         unsafe {
             run(steps);
@@ -53,15 +54,15 @@ mod x86_64 {
     use std::arch::x86_64::*;
     use std::hint::black_box;
 
-    use crate::kernel::backend::{Backend, Kind};
-    use crate::kernel::lanes::each;
+    use crate::kernel::isa::{Isa, Kind};
+    use crate::kernel::lanes::array_from_fn;
 
     /// Sums side by side, so that an instruction's latency does not count.
     pub const SUMS: usize = 12;
 
-    /// Bytes that a backend's instruction multiplies, and a loop of it.
-    pub fn instructions(backend: Backend) -> Option<(usize, unsafe fn(usize))> {
-        match backend.kind() {
+    /// Bytes that a isa's instruction multiplies, and a loop of it.
+    pub fn instructions(isa: Isa) -> Option<(usize, unsafe fn(usize))> {
+        match isa.kind() {
             Kind::Scalar => None,
             Kind::Avx2 => Some((32, avx2 as unsafe fn(usize))),
             Kind::AvxVnni => Some((32, avx_vnni as unsafe fn(usize))),
@@ -78,7 +79,7 @@ mod x86_64 {
                 let $b = black_box($splat(0x0506_0708));
                 let mut sums = [$splat(0); SUMS];
                 for _ in 0..steps {
-                    sums = each(|i| {
+                    sums = array_from_fn(|i| {
                         let $sum = sums[i];
                         $product
                     });

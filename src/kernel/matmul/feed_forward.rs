@@ -1,19 +1,26 @@
-//! SwiGLU's feed-forward part, whose inner values are rounded as soon as they are there.
+//! The feed-forward part of a layer (SwiGLU): gate, up and down in one operation.
+//!
+//! A block of inner values is rounded to 8 bits as soon as it is computed, so that they are never held
+//! as floats.
 
-use super::linear::{Input, Linear, multiply, multiply_panels, with_scratch};
-use super::quantize::{Activations, Quants, quantize_block};
-use super::{BLOCK, ROWS};
-use crate::kernel::activation::{silu, silu_mul};
-use crate::kernel::backend::{Backend, Work};
+use super::activations::{QuantBlock, QuantizedActivations, quantize_block};
+use super::input::Input;
+use super::layout::{BLOCK, ROWS};
+use super::linear::Linear;
+use super::multiply::{input, multiply, multiply_panels, with_scratch};
+use crate::kernel::isa::{Isa, SimdTask};
 use crate::kernel::lanes::Lanes;
+use crate::kernel::select;
+use crate::kernel::silu::{silu, silu_mul};
 
 /// y + down(silu(gate(x)) · up(x)): x `[tokens, inputs]`, added to y `[tokens, outputs]` of `down`.
 pub fn feed_forward(gate: &Linear, up: &Linear, down: &Linear, x: &[f32], y: &mut [f32]) {
-    feed_forward_on(Backend::best(), gate, up, down, x, y);
+    feed_forward_on(select::best(), gate, up, down, x, y);
 }
 
-pub(super) fn feed_forward_on(
-    backend: Backend,
+/// [`feed_forward`] with an instruction set of this machine.
+pub fn feed_forward_on(
+    isa: Isa,
     gate: &Linear,
     up: &Linear,
     down: &Linear,
@@ -23,39 +30,39 @@ pub(super) fn feed_forward_on(
     if x.is_empty() {
         return;
     }
-    if down.form().is_none() {
+    let Some(down_layout) = down.layout() else {
         let [mut inner, up] = multiply([gate, up], x);
         silu_mul(&mut inner, &up);
         return down.add_to(&inner, y);
-    }
-    let input = Input::new(backend, &[gate, up], x);
+    };
+    let input = input(isa, &[gate, up], x);
     let [inner, _] = gate.shape();
     assert_eq!(up.shape(), gate.shape());
-    let rounded = Activations::fill(input.tokens, inner, 1, |block, quants, scales| {
+    let quantized = QuantizedActivations::fill(input.tokens, inner, 1, |block, quants, scales| {
         with_scratch(|scratch| {
             let first = block * BLOCK / ROWS;
             let panels = [(gate, first), (gate, first + 1), (up, first), (up, first + 1)];
             for ((matrix, panel), sums) in panels.into_iter().zip(&mut scratch.sums) {
                 sums.resize(input.tokens, [0.0; ROWS]);
-                matrix.multiply_panel(backend, panel, &input, &mut scratch.panel, sums);
+                matrix.multiply_panel(isa, panel, &input, &mut scratch.panel, sums);
             }
             let sums = scratch.sums.each_ref().map(|sums| &sums[..]);
-            backend.run(Gate { sums, quants, scales });
+            isa.run(SwiGluTask { sums, quants, scales });
         });
     });
-    let input = Input::of_rounded(backend, &[down], rounded);
-    multiply_panels(backend, &[down], &input, &mut [y], true);
+    let input = Input::from_quantized(isa, &[down_layout], quantized);
+    multiply_panels(isa, &[down], &input, &mut [y], true);
 }
 
 /// Rounds silu(gate) · up of one block of all tokens.
-struct Gate<'a> {
+struct SwiGluTask<'a> {
     /// Two panels of the gate, then two of up, each `[tokens, ROWS]`.
     sums: [&'a [[f32; ROWS]]; 4],
-    quants: &'a mut [Quants],
+    quants: &'a mut [QuantBlock],
     scales: &'a mut [f32],
 }
 
-impl Work for Gate<'_> {
+impl SimdTask for SwiGluTask<'_> {
     type Output = ();
 
     #[inline(always)]

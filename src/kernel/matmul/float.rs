@@ -2,22 +2,21 @@
 //!
 //! Activations are not rounded. Plain loops, that become vector code.
 
-use super::ROWS;
-use super::panel::half;
-use crate::gguf::TensorType;
-use crate::kernel::backend::Work;
+use super::layout::ROWS;
+use crate::gguf::{TensorType, f16_to_f32};
+use crate::kernel::isa::SimdTask;
 use crate::kernel::lanes::Lanes;
 use crate::kernel::threads::for_each_chunk;
 
-/// Inputs that are summed up before they join the rest: the part of a panel
-/// that they take stays in the first-level cache.
+/// Inputs whose products are summed before the sum is added to the result: their part of a panel
+/// stays in the first-level cache.
 const INPUTS: usize = 256;
 /// Tokens whose sums stay in registers: WebAssembly has 16 of 4 values.
 const TOKENS: usize = if cfg!(target_arch = "wasm32") { 2 } else { 6 };
 
 /// A float matrix `[outputs, inputs]`, as `[panels, inputs, ROWS]`.
 #[derive(Debug)]
-pub(super) struct FloatMatrix {
+pub struct FloatMatrix {
     values: Values,
     pub outputs: usize,
     pub inputs: usize,
@@ -32,10 +31,10 @@ enum Values {
 
 impl FloatMatrix {
     /// Repacks a matrix of one of the three types.
-    pub fn pack(kind: TensorType, raw: &[u8], outputs: usize, inputs: usize) -> Self {
-        assert_eq!(raw.len(), outputs * inputs * kind.block_bytes());
+    pub fn pack(dtype: TensorType, raw: &[u8], outputs: usize, inputs: usize) -> Self {
+        assert_eq!(raw.len(), outputs * inputs * dtype.block_bytes());
         let short = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
-        let values = match kind {
+        let values = match dtype {
             TensorType::F32 => Values::F32(panels(raw, outputs, inputs, |bytes: &[u8]| {
                 f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
             })),
@@ -67,12 +66,12 @@ impl FloatMatrix {
             let at = panel * self.inputs + start;
             match &self.values {
                 Values::F32(values) => widen(&values[at..], weights, |value| value),
-                Values::F16(values) => widen(&values[at..], weights, half),
+                Values::F16(values) => widen(&values[at..], weights, f16_to_f32),
                 Values::BF16(values) => {
                     widen(&values[at..], weights, |bits| f32::from_bits(u32::from(bits) << 16));
                 }
             }
-            add_run(weights, &x[start..], self.inputs, sums);
+            add_range(weights, &x[start..], self.inputs, sums);
         }
     }
 }
@@ -109,9 +108,9 @@ fn widen<T: Copy>(
     }
 }
 
-/// Adds the products of a run of inputs; token t's lie from `t * stride` on.
+/// Adds the products of a range of inputs; token t's lie from `t * stride` on.
 #[inline(always)]
-fn add_run(weights: &[[f32; ROWS]], x: &[f32], stride: usize, sums: &mut [[f32; ROWS]]) {
+fn add_range(weights: &[[f32; ROWS]], x: &[f32], stride: usize, sums: &mut [[f32; ROWS]]) {
     let part = |token: usize| &x[token * stride..][..weights.len()];
     let tokens = sums.len();
     let mut tiles = sums.chunks_exact_mut(TOKENS);
@@ -126,7 +125,7 @@ fn add_run(weights: &[[f32; ROWS]], x: &[f32], stride: usize, sums: &mut [[f32; 
     }
 }
 
-/// The inner loop: N tokens' sums stay in registers over all inputs of a run.
+/// The inner loop: N tokens' sums stay in registers over all inputs of a range.
 #[inline(always)]
 fn add_tile<const N: usize>(weights: &[[f32; ROWS]], x: [&[f32]; N], sums: &mut [[f32; ROWS]]) {
     let x = x.map(|x| &x[..weights.len()]);
@@ -147,14 +146,14 @@ fn add_tile<const N: usize>(weights: &[[f32; ROWS]], x: [&[f32]; N], sums: &mut 
 }
 
 /// The product of one panel.
-pub(super) struct Multiply<'a> {
+pub struct FloatPanelTask<'a> {
     pub matrix: &'a FloatMatrix,
     pub panel: usize,
     pub x: &'a [f32],
     pub sums: &'a mut [[f32; ROWS]],
 }
 
-impl Work for Multiply<'_> {
+impl SimdTask for FloatPanelTask<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -1,24 +1,26 @@
-//! Every type on every backend that works here.
+//! Every type on every isa that works here.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::feed_forward::feed_forward_on;
-use super::linear::{Linear, multiply, multiply_on};
+use super::linear::Linear;
+use super::multiply::{multiply, multiply_on};
 use crate::Result;
 use crate::gguf::TensorType;
-use crate::kernel::activation::silu_mul;
-use crate::kernel::backend::Backend;
+use crate::kernel::isa::Isa;
+use crate::kernel::select;
+use crate::kernel::silu::silu_mul;
 
 /// Every type that files hold weights in.
-const TYPES: [TensorType; 13] = {
+const TYPES: [TensorType; 15] = {
     use TensorType::*;
-    [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K]
+    [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K, IQ4NL, IQ4XS]
 };
 
 impl Linear {
-    fn forward_on(&self, backend: Backend, x: &[f32]) -> Vec<f32> {
-        let [y] = multiply_on(backend, [self], x);
+    fn forward_on(&self, isa: Isa, x: &[f32]) -> Vec<f32> {
+        let [y] = multiply_on(isa, [self], x);
         y
     }
 }
@@ -75,7 +77,7 @@ impl Random {
                     block.copy_from_slice(&self.unit().to_le_bytes()[2..]);
                     &[]
                 }
-                F16 | Q4_0 | Q5_0 | Q8_0 => &[0],
+                F16 | Q4_0 | Q5_0 | Q8_0 | IQ4NL | IQ4XS => &[0],
                 Q4_1 | Q5_1 | Q4K | Q5K => &[0, 2],
                 Q2K => &[80, 82],
                 Q3K => &[108],
@@ -129,7 +131,7 @@ fn sizes(kind: TensorType) -> Vec<(usize, usize, usize)> {
 #[test]
 fn the_processor_has_neon_dot_products() {
     // Without them the tests below would pass on the reference alone.
-    assert!(Backend::available().iter().any(|backend| backend.name() == "NEON dot products"));
+    assert!(select::available().iter().any(|isa| isa.name() == "NEON dot products"));
 }
 
 #[test]
@@ -142,7 +144,7 @@ fn all_equal_the_formula_and_the_reference_to_the_bit() {
             let linear = Linear::new(kind, &raw, outputs, inputs);
             let weights = dequantize(kind, &raw).unwrap();
             let expected = expected(&weights, &rounded(kind, &x), inputs);
-            let reference = linear.forward_on(Backend::SCALAR, &x);
+            let reference = linear.forward_on(Isa::SCALAR, &x);
             assert_eq!(reference.len(), expected.len());
             let largest = expected.iter().fold(0.0, |max: f64, (value, _)| max.max(value.abs()));
             for (value, (expected, terms)) in reference.iter().zip(&expected) {
@@ -151,10 +153,10 @@ fn all_equal_the_formula_and_the_reference_to_the_bit() {
                 let bound = 1e-5 * largest.max(terms / 16.0);
                 assert!(error <= bound, "{kind:?} {tokens}×{inputs}: {value} is not {expected}");
             }
-            for backend in Backend::available() {
-                let y = linear.forward_on(backend, &x);
+            for isa in select::available() {
+                let y = linear.forward_on(isa, &x);
                 let same = y.iter().zip(&reference).all(|(a, b)| a.to_bits() == b.to_bits());
-                assert!(same, "{kind:?} {tokens}×{inputs}×{outputs} differs on {backend:?}");
+                assert!(same, "{kind:?} {tokens}×{inputs}×{outputs} differs on {isa:?}");
             }
         }
     }
@@ -174,9 +176,9 @@ fn integer_sums_are_exact_at_the_extremes() {
         for sign in [1.0, -1.0f32] {
             let x = [127.0 * sign; 32];
             let expected = 16 * 127 * (low + high) * sign as i32;
-            for backend in Backend::available() {
-                let y = linear.forward_on(backend, &x);
-                assert_eq!(y, [expected as f32; 16], "{backend:?}");
+            for isa in select::available() {
+                let y = linear.forward_on(isa, &x);
+                assert_eq!(y, [expected as f32; 16], "{isa:?}");
             }
         }
     }
@@ -207,9 +209,9 @@ fn assert_weights(kind: TensorType, block: &[u8], weight: i32) {
     for sign in [1, -1] {
         let x = vec![127.0 * sign as f32; inputs];
         let expected = (inputs as i32 * 127 * sign * weight) as f32;
-        for backend in Backend::available() {
-            let y = linear.forward_on(backend, &x);
-            assert_eq!(y, [expected; 16], "{kind:?} {backend:?}");
+        for isa in select::available() {
+            let y = linear.forward_on(isa, &x);
+            assert_eq!(y, [expected; 16], "{kind:?} {isa:?}");
         }
     }
 }
@@ -231,10 +233,10 @@ fn tokens_do_not_depend_on_their_company() {
         let raw = random.blocks(kind, 24 * 512);
         let linear = Linear::new(kind, &raw, 24, 512);
         let x = random.activations(31 * 512);
-        for backend in Backend::available() {
-            let together = linear.forward_on(backend, &x);
+        for isa in select::available() {
+            let together = linear.forward_on(isa, &x);
             for (x, together) in x.chunks_exact(512).zip(together.chunks_exact(24)) {
-                assert_eq!(linear.forward_on(backend, x), together);
+                assert_eq!(linear.forward_on(isa, x), together);
             }
         }
     }
@@ -250,10 +252,10 @@ fn several_matrices_give_what_each_gives() {
     let b = of(TensorType::Q6K, 17, &mut random);
     let c = of(TensorType::F16, 16, &mut random);
     let x = random.activations(9 * 256);
-    for backend in Backend::available() {
-        let together = multiply_on(backend, [&a, &b, &c], &x);
-        let alone = [&a, &b, &c].map(|linear| linear.forward_on(backend, &x));
-        assert_eq!(together, alone, "{backend:?}");
+    for isa in select::available() {
+        let together = multiply_on(isa, [&a, &b, &c], &x);
+        let alone = [&a, &b, &c].map(|linear| linear.forward_on(isa, &x));
+        assert_eq!(together, alone, "{isa:?}");
     }
     let mut sum = vec![1.0; 9 * 40];
     a.add_to(&x, &mut sum);
@@ -277,10 +279,10 @@ fn feed_forward_gives_what_its_parts_give() {
         silu_mul(&mut inner, &factor);
         let mut expected = vec![1.0; 9 * 40];
         down.add_to(&inner, &mut expected);
-        for backend in Backend::available() {
+        for isa in select::available() {
             let mut found = vec![1.0; 9 * 40];
-            feed_forward_on(backend, &gate, &up, &down, &x, &mut found);
-            assert_eq!(found, expected, "{of_inner:?} {of_down:?} {backend:?}");
+            feed_forward_on(isa, &gate, &up, &down, &x, &mut found);
+            assert_eq!(found, expected, "{of_inner:?} {of_down:?} {isa:?}");
         }
     }
 }
@@ -294,9 +296,9 @@ fn values_that_are_not_finite_stay_so() {
         for bad in [f32::NAN, f32::INFINITY] {
             let mut x = random.activations(256);
             x[5] = bad;
-            for backend in Backend::available() {
-                let y = linear.forward_on(backend, &x);
-                assert!(y.iter().all(|value| !value.is_finite()), "{kind:?} {backend:?}");
+            for isa in select::available() {
+                let y = linear.forward_on(isa, &x);
+                assert!(y.iter().all(|value| !value.is_finite()), "{kind:?} {isa:?}");
             }
         }
     }
@@ -306,7 +308,7 @@ fn values_that_are_not_finite_stay_so() {
 fn no_tokens_give_nothing() {
     let raw = Random::new(9).blocks(TensorType::Q4_0, 16 * 32);
     let linear = Linear::new(TensorType::Q4_0, &raw, 16, 32);
-    for backend in Backend::available() {
-        assert!(linear.forward_on(backend, &[]).is_empty());
+    for isa in select::available() {
+        assert!(linear.forward_on(isa, &[]).is_empty());
     }
 }

@@ -1,45 +1,50 @@
-//! The inner loops that all vector backends share: tiles of rows × tokens.
+//! The inner loops that all vector kernels share: tiles of rows × tokens.
 //!
-//! A backend gives the integer sums of a block and the few float operations;
-//! the order in which floats are scaled and added stands here alone.
+//! A kernel gives the integer sums of a block and the few float operations;
+//! the order in which floats are scaled and added is written here alone.
 
 #![allow(unsafe_code)]
 // Rows and tokens index several arrays at once.
 #![allow(clippy::needless_range_loop)]
 
-use super::panel::{Panel, RUN, Run, Scratch};
-use super::quantize::{Activations, Quants, Terms};
-use super::{BLOCK, LINES, Line, Matrix, ROWS};
-pub(super) use crate::kernel::lanes::each;
+use super::activations::{OffsetTerms, QuantBlock, QuantizedActivations};
+use super::layout::{
+    BLOCK, BlockRange, LINES, Line, PackedMatrix, RANGE, ROWS, TableLookup, WidePanel, WidenScratch,
+};
+use crate::kernel::lanes::array_from_fn;
 
 /// Sums of a panel: `[tokens, ROWS]`.
-pub(super) type Sums = [[f32; ROWS]];
+pub type Sums = [[f32; ROWS]];
 
-/// A panel's run and the activations of the same blocks, of tokens from `first` on.
+/// A widened range of a panel and the activations of the same blocks; a tile takes the tokens from
+/// `first` on.
 #[derive(Clone, Copy)]
-pub(super) struct Job<'a> {
-    pub panel: Panel<'a>,
+pub struct TileInput<'a> {
+    pub panel: WidePanel<'a>,
     /// `[blocks, tokens]`
-    pub quants: &'a [Quants],
-    pub wide: &'a [[i16; BLOCK]],
+    pub quants: &'a [QuantBlock],
+    /// The same in 16 bits, or nothing.
+    pub quants16: &'a [[i16; BLOCK]],
+    /// `[blocks, tokens]`
     pub scales: &'a [f32],
-    /// `[blocks, tokens, parts]`: one of both, the other is empty.
+    /// `[blocks, tokens, scales_per_block]`; empty if there are minimums.
     pub starts: &'a [i32],
+    /// `[blocks, tokens, scales_per_block]`; empty if there are no minimums.
     pub sums: &'a [f32],
     pub tokens: usize,
     pub first: usize,
     /// [`LINES`], hidden from the compiler.
     ///
-    /// Unrolled, the steps are one long run of instructions, which LLVM on x86-64 and V8 reorder
-    /// until the sums no longer fit into the registers; so kernels that suffer count to this.
+    /// LLVM on x86-64 and V8 reorder unrolled steps until the sums no longer fit into the registers;
+    /// kernels that this would slow down take their number of steps from here.
     pub lines: usize,
 }
 
-/// What a backend provides. Its vectors hold `LANES` rows.
+/// What a kernel provides. Its vectors hold `LANES` rows.
 ///
 /// # Safety
 /// All methods need the instruction set of the implementor.
-pub(super) trait Kernel {
+pub trait Kernel: TableLookup {
     /// i32 sums of some rows.
     type Int: Copy;
     /// f32 values of some rows.
@@ -57,13 +62,14 @@ pub(super) trait Kernel {
 
     /// Integer sums over `STEPS` steps of R vectors of rows and N tokens.
     ///
-    /// `weights` is the first vector of the first step, `x` the first token's block,
-    /// the inputs of interest from `step` on; `steps` is `STEPS`, but hidden from the compiler;
-    /// `starts` the first token's, `stride` apart, or null.
+    /// `weights` is the line of the first step and `row` the first row in it; `x` is the first
+    /// token's block, whose inputs are multiplied from step `step` on; `steps` is `STEPS`, but hidden
+    /// from the compiler; `starts` is the number that the first token's sums start from, the next
+    /// token's `stride` further, or null.
     unsafe fn dots<const BITS: usize, const STEPS: usize, const R: usize, const N: usize>(
         weights: *const Line,
         row: usize,
-        x: Block,
+        x: BlockQuants,
         step_and_steps: (usize, usize),
         starts: *const i32,
         stride: usize,
@@ -76,79 +82,83 @@ pub(super) trait Kernel {
     unsafe fn mul(a: Self::Float, b: Self::Float) -> Self::Float;
     unsafe fn add(a: Self::Float, b: Self::Float) -> Self::Float;
 
-    /// [`Scratch::widen`], compiled for the backend, in the form that `dots` reads.
-    unsafe fn widen<'a>(scratch: &'a mut Scratch, matrix: &'a Matrix, run: Run) -> Panel<'a>;
+    /// [`WidenScratch::widen`], compiled for these instructions, in the form that `dots` reads.
+    unsafe fn widen<'a>(
+        scratch: &'a mut WidenScratch,
+        matrix: &'a PackedMatrix,
+        range: BlockRange,
+    ) -> WidePanel<'a>;
 
-    /// [`run_tile`] for the form of the weights and as many tokens as `sums` has, compiled
-    /// for the backend.
-    unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums);
+    /// [`run_tile`] for the layout of the weights and as many tokens as `sums` has, compiled for
+    /// these instructions.
+    unsafe fn tile(matrix: &PackedMatrix, input: &TileInput<'_>, sums: &mut Sums);
 }
 
 /// The quants of the first token of a tile in one block, in both widths.
 #[derive(Clone, Copy)]
-pub(super) struct Block {
+pub struct BlockQuants {
     #[cfg_attr(target_arch = "wasm32", allow(dead_code))]
-    pub quants: *const Quants,
+    pub quants: *const QuantBlock,
     #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
-    pub wide: *const [i16; BLOCK],
+    pub quants16: *const [i16; BLOCK],
 }
 
 /// Multiplies one panel with all tokens: sums `[tokens, ROWS]`, overwritten.
 ///
 /// # Safety
 /// The processor has the instructions of `K`.
-pub(super) unsafe fn multiply<K: Kernel>(
-    matrix: &Matrix,
+pub unsafe fn multiply<K: Kernel>(
+    matrix: &PackedMatrix,
     panel: usize,
-    x: &Activations,
-    terms: &Terms,
-    scratch: &mut Scratch,
+    x: &QuantizedActivations,
+    terms: &OffsetTerms,
+    scratch: &mut WidenScratch,
     sums: &mut Sums,
 ) {
     assert_eq!(sums.len(), x.tokens);
     sums.fill([0.0; ROWS]);
-    let most = K::TOKENS[usize::from(matrix.form.halves)];
+    let most = K::TOKENS[usize::from(matrix.layout.two_scales)];
     let tiles = x.tokens.div_ceil(most);
-    for start in (0..matrix.blocks).step_by(RUN) {
-        let end = matrix.blocks.min(start + RUN);
-        let run = Run { panel, start, end };
+    for start in (0..matrix.blocks).step_by(RANGE) {
+        let end = matrix.blocks.min(start + RANGE);
+        let range = BlockRange { panel, start, end };
         // SAFETY: the caller's promise.
-        let panel = unsafe { K::widen(scratch, matrix, run) };
-        let mut job = Job::new(matrix, panel, x, terms, start..end);
+        let panel = unsafe { K::widen(scratch, matrix, range) };
+        let mut input = TileInput::new(matrix, panel, x, terms, start..end);
         let mut rest = &mut *sums;
-        // Tiles as even as can be: 13 tokens are 7 and 6, not 12 and 1.
+        // Tiles of about equal size: 13 tokens are 7 and 6, not 12 and 1.
         for left in (1..=tiles).rev() {
-            // From memory while this is multiplied.
-            matrix.fetch_behind(run, tiles - left, tiles);
+            // A part of the next range comes from memory while this tile is multiplied.
+            matrix.prefetch_next(range, tiles - left, tiles);
             let count = rest.len().div_ceil(left);
             let (tile, others) = rest.split_at_mut(count);
             // SAFETY: the caller's promise.
-            unsafe { K::tile(matrix, &job, tile) };
-            job.first += count;
+            unsafe { K::tile(matrix, &input, tile) };
+            input.first += count;
             rest = others;
         }
     }
 }
 
-impl<'a> Job<'a> {
+impl<'a> TileInput<'a> {
     fn new(
-        matrix: &Matrix,
-        panel: Panel<'a>,
-        x: &'a Activations,
-        terms: &'a Terms,
+        matrix: &PackedMatrix,
+        panel: WidePanel<'a>,
+        x: &'a QuantizedActivations,
+        terms: &'a OffsetTerms,
         blocks: std::ops::Range<usize>,
     ) -> Self {
         assert_eq!(x.blocks, matrix.blocks);
-        let parts = matrix.form.parts();
+        let parts = matrix.layout.scales_per_block();
         let range = blocks.start * x.tokens..blocks.end * x.tokens;
         let by_part = range.start * parts..range.end * parts;
         Self {
             panel,
             quants: &x.quants[range.clone()],
-            wide: if x.wide.is_empty() { &[] } else { &x.wide[range.clone()] },
+            quants16: if x.quants16.is_empty() { &[] } else { &x.quants16[range.clone()] },
             scales: &x.scales[range],
-            starts: if matrix.form.minimums { &[] } else { &terms.starts[by_part.clone()] },
-            sums: if matrix.form.minimums { &terms.sums[by_part] } else { &[] },
+            starts: if matrix.layout.has_minimums { &[] } else { &terms.starts[by_part.clone()] },
+            sums: if matrix.layout.has_minimums { &terms.sums[by_part] } else { &[] },
             tokens: x.tokens,
             first: 0,
             lines: std::hint::black_box(LINES),
@@ -156,7 +166,7 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Adds the products of a run to the sums of N tokens, R vectors of rows at a time.
+/// Adds the products of a range to the sums of N tokens, R vectors of rows at a time.
 ///
 /// In each block: sum + (dot · scale) · x_scale, then + minimum · x_sum; with two
 /// scales, (dot₀ · scale₀ + dot₁ · scale₁) · x_scale.
@@ -164,22 +174,22 @@ impl<'a> Job<'a> {
 /// # Safety
 /// The processor has the instructions of `K`.
 #[inline(always)]
-pub(super) unsafe fn run_tile<
+pub unsafe fn run_tile<
     K: Kernel,
     const BITS: usize,
-    const HALVES: bool,
+    const TWO_SCALES: bool,
     const MINIMUMS: bool,
     const R: usize,
     const N: usize,
 >(
-    job: &Job<'_>,
+    input: &TileInput<'_>,
     sums: &mut Sums,
 ) {
     // A copy, whose fields need not be read again after sums are written.
-    let job = *job;
-    job.check::<K>(HALVES, MINIMUMS, N);
+    let input = *input;
+    input.check::<K>(TWO_SCALES, MINIMUMS, N);
     assert!(sums.len() == N && ROWS.is_multiple_of(K::LANES * R));
-    let parts = if HALVES { 2 } else { 1 };
+    let parts = if TWO_SCALES { 2 } else { 1 };
     for row in (0..ROWS).step_by(K::LANES * R) {
         // SAFETY: block < blocks, first + n < tokens and row + R · LANES <= ROWS, so that all
         // pointers stay within the slices whose lengths have been checked; the instructions are
@@ -188,21 +198,23 @@ pub(super) unsafe fn run_tile<
             let out = |sums: &mut Sums, r: usize, n: usize| {
                 sums[n].as_mut_ptr().add(row).add(r * K::LANES)
             };
-            let mut totals: [[K::Float; N]; R] = each(|r| each(|n| K::load(out(sums, r, n))));
-            for block in 0..job.panel.blocks {
-                let token = block * job.tokens + job.first;
-                let scaled = scaled::<K, BITS, HALVES, MINIMUMS, R, N>(job, block, row);
+            let mut totals: [[K::Float; N]; R] =
+                array_from_fn(|r| array_from_fn(|n| K::load(out(sums, r, n))));
+            for block in 0..input.panel.blocks {
+                let token = block * input.tokens + input.first;
+                let scaled = scaled::<K, BITS, TWO_SCALES, MINIMUMS, R, N>(input, block, row);
                 for n in 0..N {
-                    let x_scale = K::splat(job.scales.as_ptr().add(token).add(n));
+                    let x_scale = K::splat(input.scales.as_ptr().add(token).add(n));
                     for r in 0..R {
                         let sum =
                             if K::IN_MEMORY { K::load(out(sums, r, n)) } else { totals[r][n] };
                         let mut sum = K::add(sum, K::mul(scaled[r][n], x_scale));
                         if MINIMUMS {
                             for part in 0..parts {
-                                let at = job.sums.as_ptr().add(token * parts).add(n * parts + part);
+                                let at =
+                                    input.sums.as_ptr().add(token * parts).add(n * parts + part);
                                 let minimum =
-                                    rows::<K>(job.panel.minimums, block * parts, part, row, r);
+                                    rows::<K>(input.panel.minimums, block * parts, part, row, r);
                                 sum = K::add(sum, K::mul(minimum, K::splat(at)));
                             }
                         }
@@ -223,17 +235,17 @@ pub(super) unsafe fn run_tile<
     }
 }
 
-impl Job<'_> {
+impl TileInput<'_> {
     /// Asserts all that the pointers of a tile of `count` tokens rely on.
     #[inline(always)]
-    fn check<K: Kernel>(&self, halves: bool, minimums: bool, count: usize) {
+    fn check<K: Kernel>(&self, two_scales: bool, minimums: bool, count: usize) {
         let blocks = self.panel.blocks;
-        let parts = if halves { 2 } else { 1 };
+        let parts = if two_scales { 2 } else { 1 };
         let all = blocks * self.tokens;
         assert!(self.first + count <= self.tokens);
         assert!(self.panel.weights.len() >= blocks * K::LINES);
         assert!(self.panel.scales.len() >= blocks * parts && self.scales.len() >= all);
-        assert!(self.quants.len() >= all && (K::LINES == LINES || self.wide.len() >= all));
+        assert!(self.quants.len() >= all && (K::LINES == LINES || self.quants16.len() >= all));
         if minimums {
             assert!(self.panel.minimums.len() >= blocks * parts && self.sums.len() >= all * parts);
         } else {
@@ -269,28 +281,28 @@ unsafe fn rows<K: Kernel>(
 unsafe fn scaled<
     K: Kernel,
     const BITS: usize,
-    const HALVES: bool,
+    const TWO_SCALES: bool,
     const MINIMUMS: bool,
     const R: usize,
     const N: usize,
 >(
-    job: Job<'_>,
+    input: TileInput<'_>,
     block: usize,
     row: usize,
 ) -> [[K::Float; N]; R] {
-    let parts = if HALVES { 2 } else { 1 };
+    let parts = if TWO_SCALES { 2 } else { 1 };
     // SAFETY: the caller's promise.
     unsafe {
-        let mut scaled = dots::<K, BITS, HALVES, MINIMUMS, R, N>(job, block, 0, row);
+        let mut scaled = dots::<K, BITS, TWO_SCALES, MINIMUMS, R, N>(input, block, 0, row);
         for r in 0..R {
-            let scale = rows::<K>(job.panel.scales, block * parts, 0, row, r);
-            scaled[r] = each(|n| K::mul(scaled[r][n], scale));
+            let scale = rows::<K>(input.panel.scales, block * parts, 0, row, r);
+            scaled[r] = array_from_fn(|n| K::mul(scaled[r][n], scale));
         }
-        if HALVES {
-            let dots = dots::<K, BITS, HALVES, MINIMUMS, R, N>(job, block, 1, row);
+        if TWO_SCALES {
+            let dots = dots::<K, BITS, TWO_SCALES, MINIMUMS, R, N>(input, block, 1, row);
             for r in 0..R {
-                let scale = rows::<K>(job.panel.scales, block * parts, 1, row, r);
-                scaled[r] = each(|n| K::add(scaled[r][n], K::mul(dots[r][n], scale)));
+                let scale = rows::<K>(input.panel.scales, block * parts, 1, row, r);
+                scaled[r] = array_from_fn(|n| K::add(scaled[r][n], K::mul(dots[r][n], scale)));
             }
         }
         scaled
@@ -305,36 +317,36 @@ unsafe fn scaled<
 unsafe fn dots<
     K: Kernel,
     const BITS: usize,
-    const HALVES: bool,
+    const TWO_SCALES: bool,
     const MINIMUMS: bool,
     const R: usize,
     const N: usize,
 >(
-    job: Job<'_>,
+    input: TileInput<'_>,
     block: usize,
     part: usize,
     row: usize,
 ) -> [[K::Float; N]; R] {
-    let parts = if HALVES { 2 } else { 1 };
-    let token = block * job.tokens + job.first;
-    // SAFETY: within the slices, see `run_tile`; of `wide` only backends make use that fill it.
+    let parts = if TWO_SCALES { 2 } else { 1 };
+    let token = block * input.tokens + input.first;
+    // SAFETY: within the slices, see `run_tile`; only kernels for which it is filled read `quants16`.
     unsafe {
-        let weights = job.panel.weights.as_ptr().add(block * K::LINES).add(part * K::LINES / 2);
-        let x = Block {
-            quants: job.quants.as_ptr().add(token),
-            wide: job.wide.as_ptr().wrapping_add(token),
+        let weights = input.panel.weights.as_ptr().add(block * K::LINES).add(part * K::LINES / 2);
+        let x = BlockQuants {
+            quants: input.quants.as_ptr().add(token),
+            quants16: input.quants16.as_ptr().wrapping_add(token),
         };
         let starts = if MINIMUMS {
             std::ptr::null()
         } else {
-            job.starts.as_ptr().add(token * parts).add(part)
+            input.starts.as_ptr().add(token * parts).add(part)
         };
-        let dots: [[K::Int; N]; R] = if HALVES {
-            let steps = (part * LINES / 2, job.lines / 2);
+        let dots: [[K::Int; N]; R] = if TWO_SCALES {
+            let steps = (part * LINES / 2, input.lines / 2);
             K::dots::<BITS, { LINES / 2 }, R, N>(weights, row, x, steps, starts, parts)
         } else {
-            K::dots::<BITS, LINES, R, N>(weights, row, x, (0, job.lines), starts, parts)
+            K::dots::<BITS, LINES, R, N>(weights, row, x, (0, input.lines), starts, parts)
         };
-        each(|r| each(|n| K::float(dots[r][n])))
+        array_from_fn(|r| array_from_fn(|n| K::float(dots[r][n])))
     }
 }

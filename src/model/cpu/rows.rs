@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use crate::kernel::Query;
+use crate::kernel::TokenPosition;
 use crate::model::batch::Segment;
 use crate::model::kv_prefix::PrefixHit;
 
 /// The rows of a batch, in the order of its tokens.
 pub struct Rows {
     /// By row: its token and its segment's first token, as indices into the batch.
-    tokens: Vec<Query>,
+    tokens: Vec<TokenPosition>,
     /// By row: its position in its prompt, counted from 0.
     positions: Vec<usize>,
     /// Consecutive rows behind the same prefix.
@@ -32,7 +32,7 @@ impl Rows {
         for Segment { tokens, prefix, .. } in segments {
             for token in tokens.clone() {
                 let start = tokens.start;
-                rows.push(Query { start, token }, prefix.tokens + token - start, prefix);
+                rows.push(TokenPosition { start, token }, prefix.tokens + token - start, prefix);
             }
         }
         rows
@@ -53,7 +53,7 @@ impl Rows {
         rows
     }
 
-    fn push(&mut self, token: Query, position: usize, prefix: &PrefixHit) {
+    fn push(&mut self, token: TokenPosition, position: usize, prefix: &PrefixHit) {
         let row = self.tokens.len();
         self.tokens.push(token);
         self.positions.push(position);
@@ -64,7 +64,7 @@ impl Rows {
     }
 
     /// The token of each of these rows.
-    pub fn tokens(&self, rows: Range<usize>) -> &[Query] {
+    pub fn tokens(&self, rows: Range<usize>) -> &[TokenPosition] {
         &self.tokens[rows]
     }
 

@@ -1,15 +1,15 @@
 //! WebAssembly with relaxed SIMD: dot products of signed bytes and unsigned 7-bit weights.
 //!
 //! Two forms are exact for such weights, on every processor:
-//! * [`RelaxedDot`]: four products added to 32 bits, one instruction with AVX-VNNI and
+//! * [`Sums32`]: four products added to 32 bits, one instruction with AVX-VNNI and
 //!   with NEON's dotprod, several without.
-//! * [`RelaxedShort`]: two products added to 16 bits, one instruction on all x86-64 since
+//! * [`Sums16`]: two products added to 16 bits, one instruction on all x86-64 since
 //!   SSSE3; as many are added in 16 bits as the weights' width allows.
 //!
-//! What comes of weights of 8 bits is left to the engine by the standard: AVX-VNNI's instruction
-//! takes them as unsigned, NEON's as signed, and the instructions without them saturate. Where
-//! they are the one or the other, [`RelaxedBytes`] multiplies 8 bits at once; elsewhere they are
-//! left to simd128's kernel.
+//! The standard leaves to the engine how weights of 8 bits are taken: AVX-VNNI's instruction takes
+//! them as unsigned, NEON's as signed, and the instructions that replace them on other processors
+//! saturate. Where products are exact, [`Bytes`] multiplies 8 bits at once; elsewhere weights of 8 bits
+//! are left to the kernel of simd128.
 
 #![allow(unsafe_code)]
 // Rows and tokens index several arrays at once.
@@ -18,50 +18,48 @@
 use std::arch::wasm32::*;
 use std::hint::black_box;
 
-use super::panel::{Panel, Run, Scratch};
-use super::simd128::{float_operations, form_tile};
-use super::tile::{Block, Job, Kernel, Sums, each};
-use super::{Line, Matrix, STEP};
+use super::simd128::{self, float_operations, layout_tile};
+use crate::kernel::isa::ByteDot;
+use crate::kernel::lanes::array_from_fn;
+use crate::kernel::matmul::layout::{
+    BlockRange, Line, PackedMatrix, STEP, TableLookup, WidePanel, WidenScratch,
+};
+use crate::kernel::matmul::tile::{BlockQuants, Kernel, Sums, TileInput, run_tile};
 
 /// The kernel with sums of 32 bits.
-pub(super) struct RelaxedDot;
+pub struct Sums32;
 /// The same for weights of 8 bits, where the engine takes them as signed, or as unsigned.
-pub(super) struct RelaxedBytes<const SIGNED: bool>;
+pub struct Bytes<const SIGNED: bool>;
 /// The kernel with sums of 16 bits.
-pub(super) struct RelaxedShort;
+pub struct Sums16;
 
-/// How the engine's dot product takes weights of 8 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bytes {
-    Signed,
-    Unsigned,
-}
-
-/// Finds out how weights of 8 bits are taken; nothing if neither as signed nor as unsigned. The
-/// standard leaves that to the engine, but demands the same of all modules at all times.
-pub(super) fn bytes() -> Option<Bytes> {
-    let is = |taken: fn(u8) -> i32| {
-        // Sums of two products beyond 16 bits, of either sign, where saturation would show.
-        [127, -127].into_iter().all(|x: i8| {
-            [127, 128, 129, 200, 255].into_iter().all(|weight: u8| {
-                let (x, weight) = (black_box(x), black_box(weight));
-                let sums = i32x4_relaxed_dot_i8x16_i7x16_add(
-                    i8x16_splat(x),
-                    u8x16_splat(weight),
-                    i32x4_splat(7),
-                );
-                let sum = 7 + STEP as i32 * i32::from(x) * taken(weight);
-                i32x4_all_true(i32x4_eq(sums, i32x4_splat(sum)))
-            })
-        })
-    };
-    if is(|weight| i32::from(weight as i8)) {
-        Some(Bytes::Signed)
-    } else if is(i32::from) {
-        Some(Bytes::Unsigned)
+/// Finds out how the engine takes weights of 8 bits; nothing if some products are exact neither as
+/// signed nor as unsigned. The standard demands that it never changes within an engine.
+pub fn byte_dot() -> Option<ByteDot> {
+    if takes_bytes_as(|weight| i32::from(weight as i8)) {
+        Some(ByteDot::Signed)
+    } else if takes_bytes_as(i32::from) {
+        Some(ByteDot::Unsigned)
     } else {
         None
     }
+}
+
+/// Whether products with bytes are those with the weights that `value` tells, exactly.
+fn takes_bytes_as(value: fn(u8) -> i32) -> bool {
+    // Sums of two products beyond 16 bits, of either sign, where saturation would show.
+    [127, -127].into_iter().all(|x: i8| {
+        [127, 128, 129, 200, 255].into_iter().all(|weight: u8| {
+            let (x, weight) = (black_box(x), black_box(weight));
+            let sums = i32x4_relaxed_dot_i8x16_i7x16_add(
+                i8x16_splat(x),
+                u8x16_splat(weight),
+                i32x4_splat(7),
+            );
+            let sum = 7 + STEP as i32 * i32::from(x) * value(weight);
+            i32x4_all_true(i32x4_eq(sums, i32x4_splat(sum)))
+        })
+    })
 }
 
 /// The weights of one step.
@@ -71,7 +69,7 @@ pub(super) fn bytes() -> Option<Bytes> {
 #[inline(always)]
 unsafe fn vectors<const R: usize>(weights: *const Line, row: usize) -> [v128; R] {
     // SAFETY: the caller's promise.
-    each(|r| unsafe { v128_load(weights.cast::<i32>().add(row).add(r * 4).cast()) })
+    array_from_fn(|r| unsafe { v128_load(weights.cast::<i32>().add(row).add(r * 4).cast()) })
 }
 
 /// Sums over some steps, added in 32 bits.
@@ -79,7 +77,7 @@ unsafe fn vectors<const R: usize>(weights: *const Line, row: usize) -> [v128; R]
 /// # Safety
 /// As [`Kernel::dots`].
 #[inline(always)]
-unsafe fn long<const R: usize, const N: usize>(
+unsafe fn sums_in_32_bits<const R: usize, const N: usize>(
     weights: *const Line,
     row: usize,
     x: *const u32,
@@ -106,7 +104,7 @@ unsafe fn long<const R: usize, const N: usize>(
 /// # Safety
 /// As [`Kernel::dots`].
 #[inline(always)]
-unsafe fn short<const R: usize, const N: usize>(
+unsafe fn sums_in_16_bits<const R: usize, const N: usize>(
     weights: *const Line,
     row: usize,
     x: *const u32,
@@ -125,7 +123,7 @@ unsafe fn short<const R: usize, const N: usize>(
                 }
             }
         }
-        each(|r| each(|n| i32x4_dot_i16x8(sums[r][n], i16x8_splat(1))))
+        array_from_fn(|r| array_from_fn(|n| i32x4_dot_i16x8(sums[r][n], i16x8_splat(1))))
     }
 }
 
@@ -142,9 +140,9 @@ unsafe fn add_pair<const R: usize, const N: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let weights: [[v128; R]; 2] = each(|s| vectors(weights.add(s), row));
+        let weights: [[v128; R]; 2] = array_from_fn(|s| vectors(weights.add(s), row));
         for n in 0..N {
-            let x: [v128; 2] = each(|s| v128_load32_splat(x.add(s).add(n * 8)));
+            let x: [v128; 2] = array_from_fn(|s| v128_load32_splat(x.add(s).add(n * 8)));
             for r in 0..R {
                 let pair = i16x8_add(
                     i16x8_relaxed_dot_i8x16_i7x16(x[0], weights[0][r]),
@@ -157,13 +155,13 @@ unsafe fn add_pair<const R: usize, const N: usize>(
     }
 }
 
-/// Both sums in every lane.
+/// The sums of two tiles, lane by lane.
 #[inline(always)]
-fn both<const R: usize, const N: usize>(a: [[v128; N]; R], b: [[v128; N]; R]) -> [[v128; N]; R] {
-    each(|r| each(|n| i32x4_add(a[r][n], b[r][n])))
+fn add_all<const R: usize, const N: usize>(a: [[v128; N]; R], b: [[v128; N]; R]) -> [[v128; N]; R] {
+    array_from_fn(|r| array_from_fn(|n| i32x4_add(a[r][n], b[r][n])))
 }
 
-/// Adds what sums start from, if anything. Last: loaded first it would only take registers.
+/// Adds the terms that sums start from, if any. At the end: loaded first, they would hold registers.
 ///
 /// # Safety
 /// `starts` is null or good for N numbers, `stride` apart.
@@ -177,8 +175,9 @@ unsafe fn with_starts<const R: usize, const N: usize>(
         return sums;
     }
     // SAFETY: the caller's promise.
-    let starts: [v128; N] = each(|n| unsafe { v128_load32_splat(starts.add(n * stride).cast()) });
-    both(sums, [starts; R])
+    let starts: [v128; N] =
+        array_from_fn(|n| unsafe { v128_load32_splat(starts.add(n * stride).cast()) });
+    add_all(sums, [starts; R])
 }
 
 macro_rules! kernel {
@@ -186,6 +185,13 @@ macro_rules! kernel {
         [$($generic:tt)*] $name:ty, signed: $signed:expr, $tile:ident,
         $r:literal, $tokens:expr, [$($n:literal)*], $dots:item
     ) => {
+        impl<$($generic)*> TableLookup for $name {
+            #[inline(always)]
+            unsafe fn look_up(table: &[u8; 16], line: &mut Line) {
+                simd128::look_up(table, line);
+            }
+        }
+
         // SAFETY of all methods: pointers are good for the vectors that the trait's
         // documentation says.
         impl<$($generic)*> Kernel for $name {
@@ -202,16 +208,16 @@ macro_rules! kernel {
             float_operations!();
 
             unsafe fn widen<'a>(
-                scratch: &'a mut Scratch,
-                matrix: &'a Matrix,
-                run: Run,
-            ) -> Panel<'a> {
-                scratch.widen(matrix, run, Self::SIGNED)
+                scratch: &'a mut WidenScratch,
+                matrix: &'a PackedMatrix,
+                range: BlockRange,
+            ) -> WidePanel<'a> {
+                unsafe { scratch.widen::<Self>(matrix, range, Self::SIGNED) }
             }
 
-            unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
+            unsafe fn tile(matrix: &PackedMatrix, input: &TileInput<'_>, sums: &mut Sums) {
                 match sums.len() {
-                    $($n => $tile::<Self, $r, $n>(matrix, job, sums),)*
+                    $($n => $tile::<Self, $r, $n>(matrix, input, sums),)*
                     other => unreachable!("a tile of {other} tokens: bug"),
                 }
             }
@@ -220,46 +226,46 @@ macro_rules! kernel {
 }
 
 kernel!(
-    [] RelaxedDot, signed: false, tile, 2, [4, 4], [1 2 3 4],
+    [] Sums32, signed: false, tile, 2, [4, 4], [1 2 3 4],
     unsafe fn dots<const BITS: usize, const STEPS: usize, const R: usize, const N: usize>(
         weights: *const Line,
         row: usize,
-        x: Block,
+        x: BlockQuants,
         (step, steps): (usize, usize),
         starts: *const i32,
         stride: usize,
     ) -> [[v128; N]; R] {
         // SAFETY: the caller's promise.
         unsafe {
-            let sums = long(weights, row, x.quants.cast::<u32>().add(step), steps);
+            let sums = sums_in_32_bits(weights, row, x.quants.cast::<u32>().add(step), steps);
             with_starts(sums, starts, stride)
         }
     }
 );
 kernel!(
-    [const SIGNED: bool] RelaxedBytes<SIGNED>, signed: SIGNED, tile_of_bytes, 2, [4, 4], [1 2 3 4],
+    [const SIGNED: bool] Bytes<SIGNED>, signed: SIGNED, byte_tile, 2, [4, 4], [1 2 3 4],
     unsafe fn dots<const BITS: usize, const STEPS: usize, const R: usize, const N: usize>(
         weights: *const Line,
         row: usize,
-        x: Block,
+        x: BlockQuants,
         (step, steps): (usize, usize),
         starts: *const i32,
         stride: usize,
     ) -> [[v128; N]; R] {
         // SAFETY: the caller's promise.
         unsafe {
-            let sums = long(weights, row, x.quants.cast::<u32>().add(step), steps);
+            let sums = sums_in_32_bits(weights, row, x.quants.cast::<u32>().add(step), steps);
             // Of signed weights the offset is taken off already.
             if SIGNED { sums } else { with_starts(sums, starts, stride) }
         }
     }
 );
 kernel!(
-    [] RelaxedShort, signed: false, tile, 2, [4, 4], [1 2 3 4],
+    [] Sums16, signed: false, tile, 2, [4, 4], [1 2 3 4],
     unsafe fn dots<const BITS: usize, const STEPS: usize, const R: usize, const N: usize>(
         weights: *const Line,
         row: usize,
-        x: Block,
+        x: BlockQuants,
         (step, steps): (usize, usize),
         starts: *const i32,
         stride: usize,
@@ -276,11 +282,11 @@ kernel!(
                     }
                     sums
                 }
-                5 => both(
-                    short(weights, row, x, 0..steps / 2),
-                    short(weights, row, x, steps / 2..steps),
+                5 => add_all(
+                    sums_in_16_bits(weights, row, x, 0..steps / 2),
+                    sums_in_16_bits(weights, row, x, steps / 2..steps),
                 ),
-                _ => short(weights, row, x, 0..steps),
+                _ => sums_in_16_bits(weights, row, x, 0..steps),
             };
             with_starts(sums, starts, stride)
         }
@@ -289,27 +295,27 @@ kernel!(
 
 /// A tile of N tokens.
 fn tile<K: Kernel, const R: usize, const N: usize>(
-    matrix: &Matrix,
-    job: &Job<'_>,
+    matrix: &PackedMatrix,
+    input: &TileInput<'_>,
     sums: &mut Sums,
 ) {
-    match (matrix.form.bits, matrix.form.minimums) {
-        (2, _) => form_tile::<K, 4, true, true, R, N>(job, sums),
-        (3, _) => form_tile::<K, 4, true, false, R, N>(job, sums),
-        (4, false) => form_tile::<K, 4, false, false, R, N>(job, sums),
-        (4, true) => form_tile::<K, 4, false, true, R, N>(job, sums),
-        (5, false) => form_tile::<K, 5, false, false, R, N>(job, sums),
-        (5, true) => form_tile::<K, 5, false, true, R, N>(job, sums),
-        (6, _) => form_tile::<K, 6, true, false, 1, N>(job, sums),
+    match (matrix.layout.weight_bits(), matrix.layout.has_minimums) {
+        (2, _) => layout_tile::<K, 4, true, true, R, N>(input, sums),
+        (3, _) => layout_tile::<K, 4, true, false, R, N>(input, sums),
+        (4, false) => layout_tile::<K, 4, false, false, R, N>(input, sums),
+        (4, true) => layout_tile::<K, 4, false, true, R, N>(input, sums),
+        (5, false) => layout_tile::<K, 5, false, false, R, N>(input, sums),
+        (5, true) => layout_tile::<K, 5, false, true, R, N>(input, sums),
+        (6, _) => layout_tile::<K, 6, true, false, 1, N>(input, sums),
         (bits, _) => unreachable!("weights of {bits} bits in 7: bug"),
     }
 }
 
 /// A tile of N tokens and weights of 8 bits.
-fn tile_of_bytes<K: Kernel, const R: usize, const N: usize>(
-    _: &Matrix,
-    job: &Job<'_>,
+fn byte_tile<K: Kernel, const R: usize, const N: usize>(
+    _: &PackedMatrix,
+    input: &TileInput<'_>,
     sums: &mut Sums,
 ) {
-    form_tile::<K, 8, false, false, R, N>(job, sums);
+    layout_tile::<K, 8, false, false, R, N>(input, sums);
 }

@@ -1,7 +1,7 @@
 //! x86-64 with AVX2: `vpmaddubsw` adds two products of unsigned and signed bytes
 //! to 16 bits, and saturates there.
 //!
-//! It does not where the weights are short: 2 · 15 · 127 fits eight times, 2 · 31 · 127
+//! Short weights cannot saturate it: 2 · 15 · 127 fits eight times into 16 bits, 2 · 31 · 127
 //! four times and 2 · 63 · 127 twice, so that as many sums are added in 16 bits before
 //! they are widened. Weights of 8 bits are multiplied as two nibbles.
 
@@ -11,15 +11,42 @@
 
 use std::arch::x86_64::*;
 
-use super::panel::{Panel, Run, Scratch};
-use super::tile::{Block, Job, Kernel, Sums, each, run_tile};
-use super::{Line, Matrix};
+use crate::kernel::lanes::array_from_fn;
+use crate::kernel::matmul::layout::{
+    BlockRange, Line, PackedMatrix, TableLookup, WidePanel, WidenScratch,
+};
+use crate::kernel::matmul::tile::{BlockQuants, Kernel, Sums, TileInput, run_tile};
 
 /// The kernel of AVX2.
-pub(super) struct Avx2;
+pub struct Avx2;
 
-/// Tile sums while they have 16 bits.
+/// The sums of a tile in 16 bits.
 type Sums16<const R: usize, const N: usize> = [[__m256i; N]; R];
+
+impl TableLookup for Avx2 {
+    #[inline(always)]
+    unsafe fn look_up(table: &[u8; 16], line: &mut Line) {
+        // SAFETY: the trait's promise.
+        unsafe { look_up(table, line) }
+    }
+}
+
+/// [`TableLookup::look_up`] by `vpshufb`, of 32 bytes at once.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+pub unsafe fn look_up(table: &[u8; 16], line: &mut Line) {
+    // SAFETY: the caller's promise; a line holds two vectors, and is aligned to them.
+    unsafe {
+        let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
+        let vectors = line.0.as_mut_ptr().cast::<__m256i>();
+        for i in 0..2 {
+            let indices = _mm256_load_si256(vectors.add(i));
+            _mm256_store_si256(vectors.add(i), _mm256_shuffle_epi8(table, indices));
+        }
+    }
+}
 
 /// Which bits of the weights are multiplied.
 #[derive(Clone, Copy, PartialEq)]
@@ -46,7 +73,7 @@ unsafe fn short_sums<const R: usize, const N: usize>(
         let nibble = _mm256_set1_epi8(15);
         let mut sums = [[_mm256_setzero_si256(); N]; R];
         for s in steps {
-            let vectors: [__m256i; R] = each(|r| {
+            let vectors: [__m256i; R] = array_from_fn(|r| {
                 let at = weights.add(s).cast::<i32>().add(row + r * Avx2::LANES);
                 let vector = _mm256_load_si256(at.cast());
                 match bits {
@@ -110,7 +137,7 @@ unsafe fn add_pairs<const R: usize, const N: usize>(
                 _mm256_load_si256(at.cast())
             };
             for n in 0..N {
-                let x: [__m256i; 2] = each(|i| _mm256_set1_epi32(*x.add(n * 8 + s + i)));
+                let x: [__m256i; 2] = array_from_fn(|i| _mm256_set1_epi32(*x.add(n * 8 + s + i)));
                 for r in 0..R {
                     let pair = _mm256_add_epi16(
                         _mm256_maddubs_epi16(vector(s, r), x[0]),
@@ -136,7 +163,7 @@ impl Kernel for Avx2 {
     unsafe fn dots<const BITS: usize, const STEPS: usize, const R: usize, const N: usize>(
         weights: *const Line,
         row: usize,
-        x: Block,
+        x: BlockQuants,
         (step, steps): (usize, usize),
         starts: *const i32,
         stride: usize,
@@ -150,7 +177,7 @@ impl Kernel for Avx2 {
                     _mm256_set1_epi32(*starts.add(n * stride))
                 }
             };
-            let mut sums: [[__m256i; N]; R] = [each(start); R];
+            let mut sums: [[__m256i; N]; R] = [array_from_fn(start); R];
             if BITS == 8 {
                 let high = short_sums(weights, row, x, 0..steps, Bits::High);
                 widen_sums(&mut sums, high, 16);
@@ -196,18 +223,22 @@ impl Kernel for Avx2 {
     }
 
     #[target_feature(enable = "avx2")]
-    unsafe fn widen<'a>(scratch: &'a mut Scratch, matrix: &'a Matrix, run: Run) -> Panel<'a> {
-        scratch.widen(matrix, run, Self::SIGNED)
+    unsafe fn widen<'a>(
+        scratch: &'a mut WidenScratch,
+        matrix: &'a PackedMatrix,
+        range: BlockRange,
+    ) -> WidePanel<'a> {
+        unsafe { scratch.widen::<Self>(matrix, range, Self::SIGNED) }
     }
 
-    unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
+    unsafe fn tile(matrix: &PackedMatrix, input: &TileInput<'_>, sums: &mut Sums) {
         // SAFETY: the caller's promise.
         unsafe {
             match sums.len() {
-                1 => tile::<1>(matrix, job, sums),
-                2 => tile::<2>(matrix, job, sums),
-                3 => tile::<3>(matrix, job, sums),
-                _ => tile::<4>(matrix, job, sums),
+                1 => tile::<1>(matrix, input, sums),
+                2 => tile::<2>(matrix, input, sums),
+                3 => tile::<3>(matrix, input, sums),
+                _ => tile::<4>(matrix, input, sums),
             }
         }
     }
@@ -215,19 +246,19 @@ impl Kernel for Avx2 {
 
 /// A tile of N tokens.
 #[target_feature(enable = "avx2")]
-fn tile<const N: usize>(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
+fn tile<const N: usize>(matrix: &PackedMatrix, input: &TileInput<'_>, sums: &mut Sums) {
     type K = Avx2;
     // SAFETY: AVX2 is there, as this function needs it too.
     unsafe {
-        match (matrix.form.bits, matrix.form.minimums) {
-            (2, _) => run_tile::<K, 4, true, true, 2, N>(job, sums),
-            (3, _) => run_tile::<K, 4, true, false, 2, N>(job, sums),
-            (4, false) => run_tile::<K, 4, false, false, 2, N>(job, sums),
-            (4, true) => run_tile::<K, 4, false, true, 2, N>(job, sums),
-            (5, false) => run_tile::<K, 5, false, false, 2, N>(job, sums),
-            (5, true) => run_tile::<K, 5, false, true, 2, N>(job, sums),
-            (6, _) => run_tile::<K, 6, true, false, 2, N>(job, sums),
-            _ => run_tile::<K, 8, false, false, 2, N>(job, sums),
+        match (matrix.layout.weight_bits(), matrix.layout.has_minimums) {
+            (2, _) => run_tile::<K, 4, true, true, 2, N>(input, sums),
+            (3, _) => run_tile::<K, 4, true, false, 2, N>(input, sums),
+            (4, false) => run_tile::<K, 4, false, false, 2, N>(input, sums),
+            (4, true) => run_tile::<K, 4, false, true, 2, N>(input, sums),
+            (5, false) => run_tile::<K, 5, false, false, 2, N>(input, sums),
+            (5, true) => run_tile::<K, 5, false, true, 2, N>(input, sums),
+            (6, _) => run_tile::<K, 6, true, false, 2, N>(input, sums),
+            _ => run_tile::<K, 8, false, false, 2, N>(input, sums),
         }
     }
 }

@@ -1,114 +1,119 @@
 //! Activations rounded to 8 bits, each 32 inputs of a token with a scale of their own.
 
-use super::BLOCK;
-use super::pack::Form;
-use crate::kernel::backend::{Backend, Work};
+use super::layout::{BLOCK, QuantLayout};
+use crate::kernel::isa::{Isa, SimdTask};
 use crate::kernel::lanes::Lanes;
 use crate::kernel::threads::{for_each_chunk, for_each_pair_of_chunks};
 
 /// The quants of one block of one token.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(32))]
-pub(super) struct Quants(pub [i8; BLOCK]);
+pub struct QuantBlock(pub [i8; BLOCK]);
 
 /// Quantized activations `[tokens, inputs]`.
 ///
 /// They lie block by block, `[blocks, tokens]`, so that the tokens of a tile lie
 /// together whatever their number.
 #[derive(Debug)]
-pub struct Activations {
-    pub(super) tokens: usize,
-    pub(super) blocks: usize,
-    pub(super) quants: Vec<Quants>,
-    /// The same in 16 bits, for backends that multiply those.
-    pub(super) wide: Vec<[i16; BLOCK]>,
-    pub(super) scales: Vec<f32>,
+pub struct QuantizedActivations {
+    /// Tokens.
+    pub tokens: usize,
+    /// Blocks of 32 inputs of a token.
+    pub blocks: usize,
+    /// `[blocks, tokens]`
+    pub quants: Vec<QuantBlock>,
+    /// The same in 16 bits, for kernels that multiply those; else nothing.
+    pub quants16: Vec<[i16; BLOCK]>,
+    /// `[blocks, tokens]`
+    pub scales: Vec<f32>,
 }
 
-/// What a form of weights adds to the products: the sums of the activations
-/// times the offset or the minimums. Matrices of one form share them.
+/// The terms of the products that depend on the activations alone: their sums, which are multiplied
+/// with the weights' offset or minimums. Matrices of one layout share them.
 #[derive(Debug)]
-pub struct Terms {
-    /// Where integer sums start: `[blocks, tokens, parts]`; nothing if there are minimums.
-    pub(super) starts: Vec<i32>,
-    /// What multiplies the minimums: `[blocks, tokens, parts]`; nothing if there are none.
-    pub(super) sums: Vec<f32>,
+pub struct OffsetTerms {
+    /// Where integer sums start, −offset · Σ quants: `[blocks, tokens, scales_per_block]`; nothing if
+    /// there are minimums.
+    pub starts: Vec<i32>,
+    /// What multiplies the minimums, scale · Σ quants: `[blocks, tokens, scales_per_block]`; nothing
+    /// if there are none.
+    pub sums: Vec<f32>,
 }
 
-/// The largest f32 under ½: added before digits are cut off, it rounds halves away from zero.
+/// The largest f32 below ½: added before `trunc`, it rounds halves away from zero.
 const ALMOST_HALF: f32 = 0.5 - f32::EPSILON / 4.0;
-/// 1.5 · 2²³: floats of this size are integers, and their low bits count them.
+/// 1.5 · 2²³: added to a small integer, it puts that into the low bits of the sum.
 const INTEGERS: f32 = 12_582_912.0;
-/// Blocks whose largest value is below this are zero: 127 over it would be infinite.
+/// Blocks whose largest value is below this become zeros: 127 over it could be infinite.
 const TINY: f32 = 1e-36;
 
 /// Blocks of all tokens that one task rounds.
 const BLOCKS: usize = 4;
 
-impl Activations {
+impl QuantizedActivations {
     /// Rounds `x` `[tokens, inputs]` to q = x · 127 / max|x|, halves away from zero.
     ///
     /// A block with a value that is not finite gets such a scale, so that products stay so.
-    pub(super) fn quantize(backend: Backend, x: &[f32], inputs: usize) -> Self {
+    pub fn quantize(isa: Isa, x: &[f32], inputs: usize) -> Self {
         let tokens = x.len() / inputs;
         assert_eq!(x.len(), tokens * inputs);
         Self::fill(tokens, inputs, BLOCKS, |first, quants, scales| {
-            backend.run(Quantize { x, inputs, first, tokens, quants, scales });
+            isa.run(QuantizeTask { x, inputs, first, tokens, quants, scales });
         })
     }
 
-    /// Rounded activations `[tokens, inputs]` that come in groups of blocks: `make(first, quants,
-    /// scales)` gives `[group, tokens]` of each, from block `first` on.
-    pub(super) fn fill(
+    /// Rounded activations `[tokens, inputs]`, made by `make(first, quants, scales)` for `group` blocks
+    /// at a time: `[group, tokens]` quants and scales, from block `first` on.
+    pub fn fill(
         tokens: usize,
         inputs: usize,
         group: usize,
-        make: impl Fn(usize, &mut [Quants], &mut [f32]) + Sync,
+        make: impl Fn(usize, &mut [QuantBlock], &mut [f32]) + Sync,
     ) -> Self {
         let blocks = inputs / BLOCK;
         assert_eq!(inputs % BLOCK, 0);
-        let mut quants = vec![Quants([0; BLOCK]); tokens * blocks];
+        let mut quants = vec![QuantBlock([0; BLOCK]); tokens * blocks];
         let mut scales = vec![0.0; tokens * blocks];
         let slices = (&mut quants[..], &mut scales[..]);
         let size = group * tokens;
         for_each_pair_of_chunks(slices, (size, size), |index, quants, scales| {
             make(index * group, quants, scales);
         });
-        Self { tokens, blocks, quants, wide: Vec::new(), scales }
+        Self { tokens, blocks, quants, quants16: Vec::new(), scales }
     }
 
-    /// Sees to it that the quants are there in 16 bits too.
-    pub(super) fn widen(&mut self) {
-        if self.wide.len() == self.quants.len() {
+    /// Fills `quants16`, unless it is filled.
+    pub fn widen(&mut self) {
+        if self.quants16.len() == self.quants.len() {
             return;
         }
         let size = self.tokens * BLOCKS;
-        self.wide = vec![[0; BLOCK]; self.quants.len()];
-        for_each_chunk(&mut self.wide, size, |index, wide| {
+        self.quants16 = vec![[0; BLOCK]; self.quants.len()];
+        for_each_chunk(&mut self.quants16, size, |index, wide| {
             for (wide, quants) in wide.iter_mut().zip(&self.quants[index * size..]) {
                 *wide = quants.0.map(i16::from);
             }
         });
     }
 
-    /// The terms for weights of `form`; `signed` ones have no offset.
-    pub(super) fn terms(&self, backend: Backend, form: Form, signed: bool) -> Terms {
-        let parts = form.parts();
+    /// The terms for weights of `layout`; `signed` ones have no offset.
+    pub fn terms(&self, isa: Isa, layout: QuantLayout, signed: bool) -> OffsetTerms {
+        let parts = layout.scales_per_block();
         let size = self.tokens * BLOCKS;
-        let offset = if signed { 0 } else { i32::from(form.offset) };
-        let mut terms = Terms { starts: Vec::new(), sums: Vec::new() };
-        if form.minimums {
+        let offset = if signed { 0 } else { i32::from(layout.offset) };
+        let mut terms = OffsetTerms { starts: Vec::new(), sums: Vec::new() };
+        if layout.has_minimums {
             terms.sums = vec![0.0; self.quants.len() * parts];
             for_each_chunk(&mut terms.sums, size * parts, |index, sums| {
                 let (quants, scales) = (&self.quants[index * size..], &self.scales[index * size..]);
-                backend.run(ScaledSums { quants, scales, parts, sums });
+                isa.run(ScaledSumsTask { quants, scales, parts, sums });
             });
         } else {
             terms.starts = vec![0; self.quants.len() * parts];
             if offset != 0 {
                 for_each_chunk(&mut terms.starts, size * parts, |index, starts| {
                     let quants = &self.quants[index * size..];
-                    backend.run(Starts { quants, offset, parts, starts });
+                    isa.run(StartsTask { quants, offset, parts, starts });
                 });
             }
         }
@@ -116,48 +121,48 @@ impl Activations {
     }
 }
 
-/// [`Terms::sums`] of some blocks.
-struct ScaledSums<'a> {
-    quants: &'a [Quants],
+/// [`OffsetTerms::sums`] of some blocks.
+struct ScaledSumsTask<'a> {
+    quants: &'a [QuantBlock],
     scales: &'a [f32],
     parts: usize,
     sums: &'a mut [f32],
 }
 
-impl Work for ScaledSums<'_> {
+impl SimdTask for ScaledSumsTask<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let of = self.quants.iter().zip(self.scales);
-        for (sums, (quants, scale)) in self.sums.chunks_exact_mut(self.parts).zip(of) {
-            each_part(quants, sums, |sum| sum as f32 * scale);
+        let blocks = self.quants.iter().zip(self.scales);
+        for (sums, (quants, scale)) in self.sums.chunks_exact_mut(self.parts).zip(blocks) {
+            set_parts(quants, sums, |sum| sum as f32 * scale);
         }
     }
 }
 
-/// [`Terms::starts`] of some blocks.
-struct Starts<'a> {
-    quants: &'a [Quants],
+/// [`OffsetTerms::starts`] of some blocks.
+struct StartsTask<'a> {
+    quants: &'a [QuantBlock],
     offset: i32,
     parts: usize,
     starts: &'a mut [i32],
 }
 
-impl Work for Starts<'_> {
+impl SimdTask for StartsTask<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
         for (starts, quants) in self.starts.chunks_exact_mut(self.parts).zip(self.quants) {
-            each_part(quants, starts, |sum| -self.offset * sum);
+            set_parts(quants, starts, |sum| -self.offset * sum);
         }
     }
 }
 
-/// What `make` makes of the sum of a block's quants, or of the sums of its halves.
+/// Sets one value for a block by the sum of its quants, or two by those of its halves.
 #[inline(always)]
-fn each_part<T>(quants: &Quants, parts: &mut [T], make: impl Fn(i32) -> T) {
+fn set_parts<T>(quants: &QuantBlock, parts: &mut [T], make: impl Fn(i32) -> T) {
     let [low, high] = half_sums(quants).map(i32::from);
     match parts {
         [whole] => *whole = make(low + high),
@@ -167,16 +172,16 @@ fn each_part<T>(quants: &Quants, parts: &mut [T], make: impl Fn(i32) -> T) {
 }
 
 /// The rounding of some blocks of all tokens, from block `first` on.
-struct Quantize<'a> {
+struct QuantizeTask<'a> {
     x: &'a [f32],
     inputs: usize,
     first: usize,
     tokens: usize,
-    quants: &'a mut [Quants],
+    quants: &'a mut [QuantBlock],
     scales: &'a mut [f32],
 }
 
-impl Work for Quantize<'_> {
+impl SimdTask for QuantizeTask<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -194,7 +199,7 @@ impl Work for Quantize<'_> {
 
 /// Rounds one block and returns its scale.
 #[inline(always)]
-pub(super) fn quantize_block(x: &[f32; BLOCK], quants: &mut Quants) -> f32 {
+pub fn quantize_block(x: &[f32; BLOCK], quants: &mut QuantBlock) -> f32 {
     // Of positive floats the larger has the larger bits, and NaN the largest.
     let bits = x.iter().fold(0, |max, value| max.max(value.to_bits() & 0x7fff_ffff));
     let max = f32::from_bits(bits);
@@ -210,7 +215,7 @@ pub(super) fn quantize_block(x: &[f32; BLOCK], quants: &mut Quants) -> f32 {
 }
 
 #[inline(always)]
-fn half_sums(quants: &Quants) -> [i16; 2] {
+fn half_sums(quants: &QuantBlock) -> [i16; 2] {
     let sum = |half: &[i8]| half.iter().map(|quant| i16::from(*quant)).sum();
     [sum(&quants.0[..BLOCK / 2]), sum(&quants.0[BLOCK / 2..])]
 }
@@ -222,8 +227,8 @@ mod tests {
 
     use super::*;
 
-    fn quantize(x: &[f32]) -> Activations {
-        Activations::quantize(Backend::SCALAR, x, BLOCK)
+    fn quantize(x: &[f32]) -> QuantizedActivations {
+        QuantizedActivations::quantize(Isa::SCALAR, x, BLOCK)
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! SwiGLU's gate.
 
-use super::backend::{Backend, Work};
 use super::exp::exp;
+use super::isa::SimdTask;
 use super::lanes::Lanes;
+use super::select;
 use super::threads::for_each_chunk;
 
 /// Values that one task takes.
@@ -17,19 +18,19 @@ pub(super) fn silu(x: f32) -> f32 {
 /// gate ← silu(gate) · up; both `[tokens, ffn]`.
 pub(super) fn silu_mul(gate: &mut [f32], up: &[f32]) {
     assert_eq!(gate.len(), up.len());
-    let backend = Backend::best();
+    let isa = select::best();
     for_each_chunk(gate, CHUNK, |index, gate| {
         let up = &up[index * CHUNK..][..gate.len()];
-        backend.run(SiluMul { gate, up });
+        isa.run(SiluMulTask { gate, up });
     });
 }
 
-struct SiluMul<'a> {
+struct SiluMulTask<'a> {
     gate: &'a mut [f32],
     up: &'a [f32],
 }
 
-impl Work for SiluMul<'_> {
+impl SimdTask for SiluMulTask<'_> {
     type Output = ();
 
     #[inline(always)]

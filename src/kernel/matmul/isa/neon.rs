@@ -1,8 +1,8 @@
 //! AArch64: products of signed bytes, four of them added to an i32, exactly.
 //!
 //! With dot products that is one instruction, `sdot`, without them four. The intrinsic,
-//! `vdotq_laneq_s32`, is not stable in Rust 1.95 (issue 117224), so the instruction stands here
-//! as assembly. Tested under QEMU; not measured, no such machine was at hand.
+//! `vdotq_laneq_s32`, is not stable in Rust 1.95 (issue 117224), so the instruction is written
+//! in assembly. Tested under QEMU, but not measured on a processor of this architecture.
 
 #![allow(unsafe_code)]
 // Rows and tokens index several arrays at once.
@@ -11,12 +11,28 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::panel::{Panel, Run, Scratch};
-use super::tile::{Block, Job, Kernel, Sums, each, run_tile};
-use super::{Line, Matrix};
+use crate::kernel::lanes::array_from_fn;
+use crate::kernel::matmul::layout::{
+    BlockRange, Line, PackedMatrix, TableLookup, WidePanel, WidenScratch,
+};
+use crate::kernel::matmul::tile::{BlockQuants, Kernel, Sums, TileInput, run_tile};
 
 /// The kernel of NEON, with dot products or without.
-pub(super) struct Neon<const DOT: bool>;
+pub struct Neon<const DOT: bool>;
+
+impl<const DOT: bool> TableLookup for Neon<DOT> {
+    #[inline(always)]
+    unsafe fn look_up(table: &[u8; 16], line: &mut Line) {
+        // SAFETY: all processors of this architecture have NEON; a line holds four vectors.
+        unsafe {
+            let table = vld1q_u8(table.as_ptr());
+            for i in 0..4 {
+                let vector = line.0.as_mut_ptr().add(16 * i);
+                vst1q_u8(vector, vqtbl1q_u8(table, vld1q_u8(vector)));
+            }
+        }
+    }
+}
 
 /// sums + the products of each four weights with the four activations in lane `LANE` of `x`.
 ///
@@ -64,7 +80,7 @@ impl<const DOT: bool> Kernel for Neon<DOT> {
     unsafe fn dots<const BITS: usize, const STEPS: usize, const R: usize, const N: usize>(
         weights: *const Line,
         row: usize,
-        x: Block,
+        x: BlockQuants,
         (step, _): (usize, usize),
         _: *const i32,
         _: usize,
@@ -73,22 +89,31 @@ impl<const DOT: bool> Kernel for Neon<DOT> {
             let mut sums = [[vdupq_n_s32(0); N]; R];
             // Four steps' activations are one vector.
             for four in (0..STEPS).step_by(4) {
-                let x: [int8x16_t; N] =
-                    each(|n| vld1q_s8(x.quants.add(n).cast::<i8>().add((step + four) * 4)));
+                let x: [int8x16_t; N] = array_from_fn(|n| {
+                    vld1q_s8(x.quants.add(n).cast::<i8>().add((step + four) * 4))
+                });
                 let vectors = |s: usize| -> [int8x16_t; R] {
-                    each(|r| {
+                    array_from_fn(|r| {
                         let line = weights.add(four + s).cast::<i8>();
                         vld1q_s8(line.add((row + r * Self::LANES) * 4))
                     })
                 };
                 let weights = vectors(0);
-                sums = each(|r| each(|n| dot::<DOT, 0>(sums[r][n], weights[r], x[n])));
+                sums = array_from_fn(|r| {
+                    array_from_fn(|n| dot::<DOT, 0>(sums[r][n], weights[r], x[n]))
+                });
                 let weights = vectors(1);
-                sums = each(|r| each(|n| dot::<DOT, 1>(sums[r][n], weights[r], x[n])));
+                sums = array_from_fn(|r| {
+                    array_from_fn(|n| dot::<DOT, 1>(sums[r][n], weights[r], x[n]))
+                });
                 let weights = vectors(2);
-                sums = each(|r| each(|n| dot::<DOT, 2>(sums[r][n], weights[r], x[n])));
+                sums = array_from_fn(|r| {
+                    array_from_fn(|n| dot::<DOT, 2>(sums[r][n], weights[r], x[n]))
+                });
                 let weights = vectors(3);
-                sums = each(|r| each(|n| dot::<DOT, 3>(sums[r][n], weights[r], x[n])));
+                sums = array_from_fn(|r| {
+                    array_from_fn(|n| dot::<DOT, 3>(sums[r][n], weights[r], x[n]))
+                });
             }
             sums
         }
@@ -120,18 +145,22 @@ impl<const DOT: bool> Kernel for Neon<DOT> {
     }
 
     #[target_feature(enable = "neon")]
-    unsafe fn widen<'a>(scratch: &'a mut Scratch, matrix: &'a Matrix, run: Run) -> Panel<'a> {
-        scratch.widen(matrix, run, Self::SIGNED)
+    unsafe fn widen<'a>(
+        scratch: &'a mut WidenScratch,
+        matrix: &'a PackedMatrix,
+        range: BlockRange,
+    ) -> WidePanel<'a> {
+        unsafe { scratch.widen::<Self>(matrix, range, Self::SIGNED) }
     }
 
-    unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
+    unsafe fn tile(matrix: &PackedMatrix, input: &TileInput<'_>, sums: &mut Sums) {
         // SAFETY: the caller's promise.
         unsafe {
             match sums.len() {
-                1 => tile::<DOT, 1>(matrix, job, sums),
-                2 => tile::<DOT, 2>(matrix, job, sums),
-                3 => tile::<DOT, 3>(matrix, job, sums),
-                _ => tile::<DOT, 4>(matrix, job, sums),
+                1 => tile::<DOT, 1>(matrix, input, sums),
+                2 => tile::<DOT, 2>(matrix, input, sums),
+                3 => tile::<DOT, 3>(matrix, input, sums),
+                _ => tile::<DOT, 4>(matrix, input, sums),
             }
         }
     }
@@ -142,14 +171,18 @@ impl<const DOT: bool> Kernel for Neon<DOT> {
 /// # Safety
 /// If `DOT`, the processor has dot products.
 #[target_feature(enable = "neon")]
-unsafe fn tile<const DOT: bool, const N: usize>(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
+unsafe fn tile<const DOT: bool, const N: usize>(
+    matrix: &PackedMatrix,
+    input: &TileInput<'_>,
+    sums: &mut Sums,
+) {
     // SAFETY: the caller's promise.
     unsafe {
-        match (matrix.form.halves, matrix.form.minimums) {
-            (false, false) => run_tile::<Neon<DOT>, 8, false, false, 4, N>(job, sums),
-            (false, true) => run_tile::<Neon<DOT>, 8, false, true, 4, N>(job, sums),
-            (true, false) => run_tile::<Neon<DOT>, 8, true, false, 4, N>(job, sums),
-            (true, true) => run_tile::<Neon<DOT>, 8, true, true, 4, N>(job, sums),
+        match (matrix.layout.two_scales, matrix.layout.has_minimums) {
+            (false, false) => run_tile::<Neon<DOT>, 8, false, false, 4, N>(input, sums),
+            (false, true) => run_tile::<Neon<DOT>, 8, false, true, 4, N>(input, sums),
+            (true, false) => run_tile::<Neon<DOT>, 8, true, false, 4, N>(input, sums),
+            (true, true) => run_tile::<Neon<DOT>, 8, true, true, 4, N>(input, sums),
         }
     }
 }

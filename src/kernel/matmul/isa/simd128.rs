@@ -1,6 +1,6 @@
 //! WebAssembly with simd128: `i32x4.dot_i16x8` adds two products of 16 bits, exactly.
 //!
-//! Weights and activations are widened to 16 bits, the weights' offset already taken off.
+//! Weights and activations are widened to 16 bits, the weights less their offset.
 
 #![allow(unsafe_code)]
 // Rows and tokens index several arrays at once.
@@ -8,12 +8,34 @@
 
 use std::arch::wasm32::*;
 
-use super::panel::{Panel, Run, Scratch};
-use super::tile::{Block, Job, Kernel, Sums, each, run_tile};
-use super::{LINES, Line, Matrix};
+use crate::kernel::lanes::array_from_fn;
+use crate::kernel::matmul::layout::{
+    BlockRange, LINES, Line, PackedMatrix, TableLookup, WidePanel, WidenScratch,
+};
+use crate::kernel::matmul::tile::{BlockQuants, Kernel, Sums, TileInput, run_tile};
 
 /// The kernel of simd128.
-pub(super) struct Simd128;
+pub struct Simd128;
+
+impl TableLookup for Simd128 {
+    #[inline(always)]
+    unsafe fn look_up(table: &[u8; 16], line: &mut Line) {
+        look_up(table, line);
+    }
+}
+
+/// [`TableLookup::look_up`] by `i8x16.swizzle`.
+#[inline(always)]
+pub fn look_up(table: &[u8; 16], line: &mut Line) {
+    // SAFETY: a line holds four vectors.
+    unsafe {
+        let table = v128_load(table.as_ptr().cast());
+        let vectors = line.0.as_mut_ptr().cast::<v128>();
+        for i in 0..4 {
+            v128_store(vectors.add(i), i8x16_swizzle(table, v128_load(vectors.add(i))));
+        }
+    }
+}
 
 /// Float operations that all WebAssembly kernels share.
 macro_rules! float_operations {
@@ -64,7 +86,7 @@ impl Kernel for Simd128 {
     unsafe fn dots<const BITS: usize, const STEPS: usize, const R: usize, const N: usize>(
         weights: *const Line,
         row: usize,
-        x: Block,
+        x: BlockQuants,
         (step, steps): (usize, usize),
         _: *const i32,
         _: usize,
@@ -73,11 +95,11 @@ impl Kernel for Simd128 {
         unsafe {
             let mut sums = [[i32x4_splat(0); N]; R];
             for s in 0..2 * steps {
-                let vectors: [v128; R] = each(|r| {
+                let vectors: [v128; R] = array_from_fn(|r| {
                     v128_load(weights.add(s).cast::<i32>().add(row).add(r * Self::LANES).cast())
                 });
                 for n in 0..N {
-                    let x = x.wide.cast::<u32>().add(2 * step + s).add(n * 16);
+                    let x = x.quants16.cast::<u32>().add(2 * step + s).add(n * 16);
                     let x = v128_load32_splat(x);
                     for r in 0..R {
                         sums[r][n] = i32x4_add(sums[r][n], i32x4_dot_i16x8(vectors[r], x));
@@ -90,26 +112,21 @@ impl Kernel for Simd128 {
 
     float_operations!();
 
-    unsafe fn widen<'a>(scratch: &'a mut Scratch, matrix: &'a Matrix, run: Run) -> Panel<'a> {
-        let mut wide = std::mem::take(&mut scratch.wide);
-        let panel = scratch.widen(matrix, run, Self::SIGNED);
-        let blocks = panel.blocks;
-        wide.resize(wide.len().max(2 * panel.weights.len()), Line::ZERO);
-        for (bytes, wide) in panel.weights.iter().zip(wide.as_chunks_mut().0) {
-            widen_line(bytes, wide);
-        }
-        scratch.wide = wide;
-        let parts = blocks * matrix.form.parts();
-        let minimums = if matrix.form.minimums { &scratch.minimums[..parts] } else { &[] };
-        Panel { blocks, weights: &scratch.wide, scales: &scratch.scales[..parts], minimums }
+    unsafe fn widen<'a>(
+        scratch: &'a mut WidenScratch,
+        matrix: &'a PackedMatrix,
+        range: BlockRange,
+    ) -> WidePanel<'a> {
+        // SAFETY: the caller's promise.
+        unsafe { scratch.widen_to_16_bits::<Self>(matrix, range, widen_line) }
     }
 
-    unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
+    unsafe fn tile(matrix: &PackedMatrix, input: &TileInput<'_>, sums: &mut Sums) {
         match sums.len() {
-            1 => tile::<1>(matrix, job, sums),
-            2 => tile::<2>(matrix, job, sums),
-            3 => tile::<3>(matrix, job, sums),
-            _ => tile::<4>(matrix, job, sums),
+            1 => tile::<1>(matrix, input, sums),
+            2 => tile::<2>(matrix, input, sums),
+            3 => tile::<3>(matrix, input, sums),
+            _ => tile::<4>(matrix, input, sums),
         }
     }
 }
@@ -130,29 +147,29 @@ fn widen_line(bytes: &Line, wide: &mut [Line; 2]) {
 }
 
 /// A tile of N tokens.
-fn tile<const N: usize>(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
+fn tile<const N: usize>(matrix: &PackedMatrix, input: &TileInput<'_>, sums: &mut Sums) {
     type K = Simd128;
-    match (matrix.form.halves, matrix.form.minimums) {
-        (false, false) => form_tile::<K, 8, false, false, 2, N>(job, sums),
-        (false, true) => form_tile::<K, 8, false, true, 2, N>(job, sums),
-        (true, false) => form_tile::<K, 8, true, false, 2, N>(job, sums),
-        (true, true) => form_tile::<K, 8, true, true, 2, N>(job, sums),
+    match (matrix.layout.two_scales, matrix.layout.has_minimums) {
+        (false, false) => layout_tile::<K, 8, false, false, 2, N>(input, sums),
+        (false, true) => layout_tile::<K, 8, false, true, 2, N>(input, sums),
+        (true, false) => layout_tile::<K, 8, true, false, 2, N>(input, sums),
+        (true, true) => layout_tile::<K, 8, true, true, 2, N>(input, sums),
     }
 }
 
-/// [`run_tile`] as a function of its own: V8 gives registers out worse in longer ones.
+/// [`run_tile`] as a function of its own: V8 allocates registers worse in longer ones.
 #[inline(never)]
-pub(super) fn form_tile<
+pub fn layout_tile<
     K: Kernel,
     const BITS: usize,
-    const HALVES: bool,
+    const TWO_SCALES: bool,
     const MINIMUMS: bool,
     const R: usize,
     const N: usize,
 >(
-    job: &Job<'_>,
+    input: &TileInput<'_>,
     sums: &mut Sums,
 ) {
     // SAFETY: WebAssembly modules with these instructions run only where they are.
-    unsafe { run_tile::<K, BITS, HALVES, MINIMUMS, R, N>(job, sums) }
+    unsafe { run_tile::<K, BITS, TWO_SCALES, MINIMUMS, R, N>(input, sums) }
 }

@@ -1,7 +1,7 @@
 //! x86-64 with `vpdpbusd`: four products of unsigned and signed bytes, added to an i32, exactly.
 //!
 //! AVX-512 VNNI has it for 16 rows at once. AVX-VNNI has it for 8, and so has
-//! AVX-512 VNNI with VL, by which those kernels are tested on processors without AVX-VNNI.
+//! AVX-512 VNNI with VL, with which that kernel is tested on processors without AVX-VNNI.
 
 #![allow(unsafe_code)]
 // Rows and tokens index several arrays at once.
@@ -9,9 +9,12 @@
 
 use std::arch::x86_64::*;
 
-use super::panel::{Panel, Run, Scratch};
-use super::tile::{Block, Job, Kernel, Sums, each, run_tile};
-use super::{Line, Matrix};
+use super::avx2;
+use crate::kernel::lanes::array_from_fn;
+use crate::kernel::matmul::layout::{
+    BlockRange, Line, PackedMatrix, TableLookup, WidePanel, WidenScratch,
+};
+use crate::kernel::matmul::tile::{BlockQuants, Kernel, Sums, TileInput, run_tile};
 
 macro_rules! kernel {
     (
@@ -20,7 +23,15 @@ macro_rules! kernel {
         $convert:ident, $load:ident, $store:ident, $splat:ident, $mul:ident, $add:ident
     ) => {
         /// The kernel of one instruction set.
-        pub(super) struct $name;
+        pub struct $name;
+
+        impl TableLookup for $name {
+            #[inline(always)]
+            unsafe fn look_up(table: &[u8; 16], line: &mut Line) {
+                // SAFETY: all processors with these instructions have AVX2.
+                unsafe { avx2::look_up(table, line) }
+            }
+        }
 
         // SAFETY of all methods: the trait's promise that the instructions are there; pointers are
         // good for the vectors that the trait's documentation says.
@@ -40,7 +51,7 @@ macro_rules! kernel {
             >(
                 weights: *const Line,
                 row: usize,
-                x: Block,
+                x: BlockQuants,
                 (step, steps): (usize, usize),
                 starts: *const i32,
                 stride: usize,
@@ -49,15 +60,15 @@ macro_rules! kernel {
                     let start = |n: usize| {
                         if starts.is_null() { $zero() } else { $splat_int(*starts.add(n * stride)) }
                     };
-                    let mut sums: [[$int; N]; R] = [each(start); R];
-                    // With few tokens, two chains hide the latency of one.
+                    let mut sums: [[$int; N]; R] = [array_from_fn(start); R];
+                    // With few tokens, two chains causal_mask the latency of one.
                     let mut others: [[$int; N]; R] = [[$zero(); N]; R];
-                    // Counted by a number that LLVM does not know: unrolled, it may sort some
-                    // tiles' products by token, which then wait for each other.
+                    // `steps` is hidden from LLVM: in an unrolled loop it may order some tiles'
+                    // products by token, which then wait for each other.
                     let steps = if R * N < 4 { STEPS } else { steps };
                     for s in 0..steps {
                         let sums = if R * N < 4 && s % 2 == 1 { &mut others } else { &mut sums };
-                        let vectors: [$int; R] = each(|r| {
+                        let vectors: [$int; R] = array_from_fn(|r| {
                             $load_int(weights.add(s).cast::<i32>().add(row + r * $lanes).cast())
                         });
                         for n in 0..N {
@@ -69,7 +80,7 @@ macro_rules! kernel {
                         }
                     }
                     if R * N < 4 {
-                        sums = each(|r| each(|n| $add_int(sums[r][n], others[r][n])));
+                        sums = array_from_fn(|r| array_from_fn(|n| $add_int(sums[r][n], others[r][n])));
                     }
                     sums
                 }
@@ -102,17 +113,17 @@ macro_rules! kernel {
 
             #[target_feature(enable = $features)]
             unsafe fn widen<'a>(
-                scratch: &'a mut Scratch,
-                matrix: &'a Matrix,
-                run: Run,
-            ) -> Panel<'a> {
-                scratch.widen(matrix, run, Self::SIGNED)
+                scratch: &'a mut WidenScratch,
+                matrix: &'a PackedMatrix,
+                range: BlockRange,
+            ) -> WidePanel<'a> {
+                unsafe { scratch.widen::<Self>(matrix, range, Self::SIGNED) }
             }
 
-            unsafe fn tile(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
+            unsafe fn tile(matrix: &PackedMatrix, input: &TileInput<'_>, sums: &mut Sums) {
                 unsafe {
                     match sums.len() {
-                        $($n => $name::tile_of::<$n>(matrix, job, sums),)*
+                        $($n => $name::tile_of::<$n>(matrix, input, sums),)*
                         other => unreachable!("a tile of {other} tokens: bug"),
                     }
                 }
@@ -122,15 +133,15 @@ macro_rules! kernel {
         impl $name {
             /// A tile of N tokens.
             #[target_feature(enable = $features)]
-            fn tile_of<const N: usize>(matrix: &Matrix, job: &Job<'_>, sums: &mut Sums) {
-                // The products are exact for all widths, so that one kernel serves them all.
+            fn tile_of<const N: usize>(matrix: &PackedMatrix, input: &TileInput<'_>, sums: &mut Sums) {
+                // The products are exact for all widths, so that one kernel serves all of them.
                 // SAFETY: the instructions are there, as this function needs them too.
                 unsafe {
-                    match (matrix.form.halves, matrix.form.minimums) {
-                        (false, false) => run_tile::<Self, 8, false, false, $r, N>(job, sums),
-                        (false, true) => run_tile::<Self, 8, false, true, $r, N>(job, sums),
-                        (true, false) => run_tile::<Self, 8, true, false, $r, N>(job, sums),
-                        (true, true) => run_tile::<Self, 8, true, true, $r, N>(job, sums),
+                    match (matrix.layout.two_scales, matrix.layout.has_minimums) {
+                        (false, false) => run_tile::<Self, 8, false, false, $r, N>(input, sums),
+                        (false, true) => run_tile::<Self, 8, false, true, $r, N>(input, sums),
+                        (true, false) => run_tile::<Self, 8, true, false, $r, N>(input, sums),
+                        (true, true) => run_tile::<Self, 8, true, true, $r, N>(input, sums),
                     }
                 }
             }
