@@ -42,3 +42,46 @@ fn dequantize_32(scale: f32, indices: &[u8], out: &mut Vec<f32>) {
 fn half(block: &[u8], at: usize) -> f32 {
     f16_to_f32(u16::from_le_bytes([block[at], block[at + 1]]))
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use crate::gguf::TensorType;
+
+    /// Written by tests/fixtures/iq4.py with the decoder of the Python package gguf.
+    const FIXTURE: &str = include_str!("../../tests/fixtures/iq4.json");
+
+    #[test]
+    fn values_are_those_of_the_python_package_gguf_to_the_bit() {
+        let fixture: serde_json::Value = serde_json::from_str(FIXTURE).expect("JSON");
+        for dtype in [TensorType::IQ4NL, TensorType::IQ4XS] {
+            let list = |field: &str| fixture[dtype.name()][field].as_array().expect("a list");
+            let blocks: Vec<u8> =
+                list("blocks").iter().map(|byte| byte.as_u64().expect("a byte") as u8).collect();
+            let expected: Vec<f32> = list("values")
+                .iter()
+                .map(|value| value.as_f64().expect("a number") as f32)
+                .collect();
+            let values = dtype.dequantize(&blocks).expect("whole blocks");
+            assert_eq!(values, expected, "{dtype:?}");
+            assert!(dtype.are_finite(&blocks));
+        }
+    }
+
+    #[test]
+    fn a_scale_that_is_not_finite_is_found() {
+        for dtype in [TensorType::IQ4NL, TensorType::IQ4XS] {
+            let mut blocks = vec![0; 2 * dtype.block_bytes()];
+            blocks[dtype.block_bytes()..][..2].copy_from_slice(&[0x00, 0x7c]);
+            assert!(!dtype.are_finite(&blocks), "{dtype:?}");
+        }
+    }
+
+    #[test]
+    fn they_are_read_but_not_written() {
+        let error = TensorType::IQ4NL.quantize(vec![0.0; 32], 32).expect_err("no quantizer");
+        assert!(error.to_string().contains("IQ4_NL"), "{error}");
+    }
+}

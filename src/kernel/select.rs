@@ -33,6 +33,7 @@ fn find() -> Isa {
 }
 
 /// All that work here, from slow to fast as far as can be known without timing.
+#[cfg(any(not(target_feature = "relaxed-simd"), test, feature = "bench"))]
 #[cfg_attr(target_arch = "wasm32", allow(clippy::vec_init_then_push))]
 pub fn available() -> Vec<Isa> {
     let mut found = vec![Kind::Scalar];
@@ -40,7 +41,7 @@ pub fn available() -> Vec<Isa> {
     add_x86(&mut found);
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     found.push(Kind::Simd128);
-    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    #[cfg(target_feature = "relaxed-simd")]
     add_relaxed(&mut found);
     #[cfg(target_arch = "aarch64")]
     add_neon(&mut found);
@@ -65,7 +66,7 @@ fn add_x86(found: &mut Vec<Kind>) {
 }
 
 /// Every dot product of relaxed SIMD that is exact here, at least once.
-#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+#[cfg(all(target_feature = "relaxed-simd", any(test, feature = "bench")))]
 fn add_relaxed(found: &mut Vec<Kind>) {
     use super::isa::{ByteDot, NarrowDot, RelaxedDots};
     let relaxed = |narrow, bytes| Kind::Relaxed(RelaxedDots { narrow, bytes });

@@ -25,7 +25,8 @@ impl Linear {
     }
 }
 
-/// What candle, whose decoders are not ours, reads in blocks.
+/// The values of blocks by the decoder of the type: candle's, and for IQ4 one that is checked with the
+/// Python package gguf. Neither is the decoder that packs them.
 fn dequantize(kind: TensorType, raw: &[u8]) -> Result<Vec<f64>> {
     Ok(kind.dequantize(raw)?.into_iter().map(f64::from).collect())
 }
@@ -195,6 +196,13 @@ fn integer_sums_are_exact_at_the_extremes() {
             assert_weights(kind, &block, weight);
         }
     }
+    // The ends of IQ4's table, with sub-block scales of one (33 − 32).
+    for (bits, weight) in [(0u8, -127), (0xff, 113), (0x88, 1)] {
+        let block = [&[0x00, 0x3c][..], &[bits; 16]].concat();
+        assert_weights(TensorType::IQ4NL, &block, weight);
+        let block = [&[0x00, 0x3c][..], &[0xaa, 0xaa], &[0x11; 4], &[bits; 128]].concat();
+        assert_weights(TensorType::IQ4XS, &block, weight);
+    }
     // The widest of 16-bit sums: 6 bits, in parts whose scales are one.
     for (bits, weight) in [(0u8, -32), (0xff, 31)] {
         let block = [&[bits; 192][..], &[1; 16], &[0x00, 0x3c]].concat();
@@ -229,7 +237,9 @@ fn packed_size_stays_close_to_the_file() {
 #[test]
 fn tokens_do_not_depend_on_their_company() {
     let mut random = Random::new(7);
-    for kind in [TensorType::Q4K, TensorType::Q6K, TensorType::Q8_0, TensorType::F16] {
+    for kind in
+        [TensorType::Q4K, TensorType::Q6K, TensorType::Q8_0, TensorType::IQ4XS, TensorType::F16]
+    {
         let raw = random.blocks(kind, 24 * 512);
         let linear = Linear::new(kind, &raw, 24, 512);
         let x = random.activations(31 * 512);

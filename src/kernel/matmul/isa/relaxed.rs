@@ -24,7 +24,7 @@ use crate::kernel::lanes::array_from_fn;
 use crate::kernel::matmul::layout::{
     BlockRange, Line, PackedMatrix, STEP, TableLookup, WidePanel, WidenScratch,
 };
-use crate::kernel::matmul::tile::{BlockQuants, Kernel, Sums, TileInput, run_tile};
+use crate::kernel::matmul::tile::{BlockQuants, Kernel, Sums, TileInput};
 
 /// The kernel with sums of 32 bits.
 pub struct Sums32;
