@@ -1,9 +1,9 @@
-//! Each kernel alone, on one thread, and what the machine's instructions could do at most.
+//! Each kernel alone, on one thread, and the upper limit of the machine's instructions.
 //!
 //! An item is a multiply-add, so that Gitem/s is G multiply-adds/s; of norm, rope and silu_mul it
 //! is a value.
 //!
-//!     cargo bench --bench kernel --features bench           # all, on all isas of this machine
+//!     cargo bench --bench kernel --features bench           # all, on all instruction sets of this machine
 //!     cargo bench --bench kernel --features bench -- Q4K
 
 use std::fmt;
@@ -16,14 +16,14 @@ use qwen3_rerank::gguf::TensorType;
 const TOKENS: usize = 120;
 const SIDE: usize = 1024;
 const STEPS: usize = 10_000;
-const TYPES: [TensorType; 13] = {
+const TYPES: [TensorType; 15] = {
     use TensorType::*;
-    [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K]
+    [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K, IQ4NL, IQ4XS]
 };
 /// Those of Qwen3-Reranker-0.6B.
 const HEADS: AttentionShape = AttentionShape { heads: 16, kv_heads: 8, head_dim: 128 };
 
-/// A isa, by its name.
+/// An instruction set, shown by its name.
 struct On(Isa);
 
 impl fmt::Display for On {
@@ -32,7 +32,7 @@ impl fmt::Display for On {
     }
 }
 
-/// A type of weights on a isa.
+/// A type of weights on an instruction set.
 struct Case {
     dtype: TensorType,
     isa: Isa,
@@ -63,7 +63,7 @@ fn values(count: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The instruction of `product` alone, on registers.
+/// The instruction of `product` alone, in registers.
 #[divan::bench(args = bench::available_isas().into_iter().filter(|isa| bench::integers_in_a_step(*isa).is_some()).map(On))]
 fn limit_of_product(bencher: Bencher<'_, '_>, on: &On) {
     let products = bench::integers_in_a_step(on.0).unwrap_or(0);
@@ -71,17 +71,31 @@ fn limit_of_product(bencher: Bencher<'_, '_>, on: &On) {
 }
 
 /// The multiplications and additions of `attention` and of products with F32, F16 and BF16 weights
-/// alone, on registers.
+/// alone, in registers.
 #[divan::bench(args = bench::available_isas().into_iter().map(On))]
 fn limit_of_floats(bencher: Bencher<'_, '_>, on: &On) {
     let items = ItemsCount::new(bench::FLOATS_IN_A_STEP * STEPS);
     bencher.counter(items).bench(|| bench::floats(on.0, STEPS));
 }
 
+/// A matrix of 1024 × 1024. No quantizer writes the types of IQ4: bytes in no order, with scales of
+/// one, take as long.
+fn blocks(dtype: TensorType) -> Vec<u8> {
+    if !matches!(dtype, TensorType::IQ4NL | TensorType::IQ4XS) {
+        return dtype.quantize(values(SIDE * SIDE), SIDE).expect("whole blocks");
+    }
+    let count = SIDE * SIDE / dtype.block_size();
+    let bytes = values(count * dtype.block_bytes()).into_iter().map(|value| (value * 127.0) as i8);
+    let mut raw: Vec<u8> = bytes.map(|byte| byte as u8).collect();
+    raw.chunks_exact_mut(dtype.block_bytes())
+        .for_each(|block| block[..2].copy_from_slice(&[0, 0x3c]));
+    raw
+}
+
 /// 120 tokens × 1024 × 1024, the rounding of the activations included.
 #[divan::bench(args = cases())]
 fn product(bencher: Bencher<'_, '_>, case: &Case) {
-    let raw = case.dtype.quantize(values(SIDE * SIDE), SIDE).expect("whole blocks");
+    let raw = blocks(case.dtype);
     let product = Product::new(case.dtype, &raw, [SIDE, SIDE], case.isa);
     let x = values(TOKENS * SIDE);
     bencher.counter(ItemsCount::new(TOKENS * SIDE * SIDE)).bench_local(|| product.run(&x));

@@ -1,4 +1,4 @@
-//! The kernels, open to benches/kernel.rs.
+//! The kernels, public for benches/kernel.rs.
 
 use std::hint::black_box;
 
@@ -18,14 +18,15 @@ pub fn silu_mul(gate: &mut [f32], up: &[f32]) {
 
 /// Vectors of sums in a step of [`floats`].
 const SUMS: usize = 6;
-/// FloatPanelTask-adds in a step of [`floats`].
+/// Multiply-adds in a step of [`floats`].
 pub const FLOATS_IN_A_STEP: usize = SUMS * LANES;
 
-/// Multiplies and adds floats as attention does, unfused, on registers: its limit.
+/// Multiplies and adds floats in registers, unfused as attention does: the upper limit of its speed.
 pub fn floats(isa: Isa, steps: usize) {
     isa.run(FloatsTask { steps });
 }
 
+/// [`floats`].
 struct FloatsTask {
     steps: usize,
 }
@@ -35,7 +36,7 @@ impl SimdTask for FloatsTask {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        // SAFETY: `Isa::run` sees to the instructions of its lanes.
+        // SAFETY: `Isa::run` chose L for instructions that the processor has.
         #[allow(unsafe_code)]
         unsafe {
             let (a, b) = (L::splat(black_box(1.0)), L::splat(black_box(0.5)));

@@ -1,14 +1,15 @@
-//! e to a power, as a plain loop body that becomes vector code.
+//! The exponential function, without branches, so that loops over it become vector code.
 
 /// log₂ e.
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
-/// ln 2 in two parts; the first has so few digits that its products with small integers are exact.
+/// ln 2 in two parts; the first has so few bits that its products with small integers are exact.
 const LN2_HIGH: f32 = 0.693_359_4;
 const LN2_LOW: f32 = -2.121_944_4e-4;
-/// 1.5 · 2²³: added and taken off again, it rounds to the nearest integer.
+/// 1.5 · 2²³: added and subtracted again, it rounds to the nearest integer.
 const INTEGERS: f32 = 12_582_912.0;
-/// Below this the result is 0, above the next it is infinite.
+/// Below this the result is 0.
 const LOWEST: f32 = -86.9;
+/// Above this the result is infinite.
 const HIGHEST: f32 = 88.72;
 
 /// eˣ with a relative error of at most 1.2·10⁻⁷ (two units in the last place), on every machine
@@ -25,7 +26,7 @@ pub(super) fn exp(x: f32) -> f32 {
     for term in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
         series = series * r + term;
     }
-    // The low bits of `count` are n; twice half of 2ⁿ, since 2¹²⁸ is no f32.
+    // The low bits of `count` are n. 2ⁿ is made as 2ⁿ⁻¹ · 2, since 2¹²⁸ is no f32.
     let half = f32::from_bits((count.to_bits() << 23).wrapping_add(126 << 23));
     let value = series * half * 2.0;
     let value = if x < LOWEST { 0.0 } else { value };

@@ -229,7 +229,7 @@ mod tests {
         #[inline(always)]
         fn run<L: Lanes>(self) -> Self::Output {
             let mut columns = self.0;
-            // SAFETY: `Isa::run` sees to the instructions.
+            // SAFETY: `Isa::run` chose L for instructions that the processor has.
             let found = unsafe { L::transpose(array_from_fn(|row| L::load(&self.0[row]))) };
             found.iter().zip(&mut columns).for_each(|(from, to)| unsafe { from.store(to) });
             columns

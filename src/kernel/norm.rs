@@ -14,13 +14,14 @@ pub fn rms_norm(data: &mut [f32], weight: &[f32], eps: f32) {
     rms_norm_on(select::best(), data, weight, eps);
 }
 
+/// [`rms_norm`] with an instruction set of this machine.
 fn rms_norm_on(isa: Isa, data: &mut [f32], weight: &[f32], eps: f32) {
     let width = weight.len();
     assert_eq!(data.len() % width, 0);
     for_each_chunk(data, ROWS * width, |_, rows| isa.run(NormTask { rows, weight, eps }));
 }
 
-/// [`rms_norm`] of `data`, written over what `normed` holds.
+/// [`rms_norm`] of `data`, written to `normed`.
 pub fn rms_norm_into(data: &[f32], weight: &[f32], eps: f32, normed: &mut [f32]) {
     let width = weight.len();
     assert_eq!(data.len() % width, 0);
@@ -32,6 +33,7 @@ pub fn rms_norm_into(data: &[f32], weight: &[f32], eps: f32, normed: &mut [f32])
     });
 }
 
+/// Norms some rows.
 struct NormTask<'a> {
     rows: &'a mut [f32],
     weight: &'a [f32],
@@ -53,8 +55,8 @@ impl SimdTask for NormTask<'_> {
     }
 }
 
-/// Runs in lanes, so that the compiler may use vector registers: float addition is not associative,
-/// so it never reorders a plain sum itself.
+/// Σ x². Sums each lane by itself, so that the compiler can use vectors: float addition is not
+/// associative, and the compiler does not reorder a plain sum.
 #[inline(always)]
 fn sum_of_squares(row: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];

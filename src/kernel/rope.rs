@@ -9,7 +9,7 @@ use super::threads::for_each_chunk;
 /// Rows that one task takes.
 const ROWS: usize = 16;
 
-/// Sines and cosines for a run of positions, with all angles in f32 as in the reference.
+/// Sines and cosines for consecutive positions, with all angles in f32 as in the reference.
 pub struct Rope {
     first: usize,
     half: usize,
@@ -35,8 +35,8 @@ impl Rope {
         Self { first: positions.start, half, table }
     }
 
-    /// Turns every head of `data` `[tokens, heads, head_dim]`; `position` gives
-    /// each token's, which must lie within the tables.
+    /// Rotates every head of `data` `[tokens, heads, head_dim]`; `position` gives the position of each
+    /// token, which must lie within the tables.
     pub fn apply(&self, data: &mut [f32], heads: usize, position: impl Fn(usize) -> usize + Sync) {
         self.apply_on(select::best(), data, heads, position);
     }
@@ -59,7 +59,7 @@ impl Rope {
     }
 }
 
-/// All heads of a token, by its cosines and sines.
+/// Rotates all heads of a token by its cosines and sines.
 struct RotateTask<'a> {
     token: &'a mut [f32],
     angles: &'a [f32],
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn angles_stay_exact_at_high_positions() {
-        // In f16, 8001 would round to 8000: a whole radian off.
+        // In f16, 8001 would be rounded to 8000: wrong by a whole radian.
         let rope = Rope::new(8001..8002, 2, 1e6);
         let mut data = vec![1.0, 0.0];
         rope.apply(&mut data, 1, |_| 8001);

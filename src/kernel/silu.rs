@@ -1,4 +1,4 @@
-//! SwiGLU's gate.
+//! SiLU, the activation function of SwiGLU.
 
 use super::exp::exp;
 use super::isa::SimdTask;
@@ -25,6 +25,7 @@ pub(super) fn silu_mul(gate: &mut [f32], up: &[f32]) {
     });
 }
 
+/// [`silu_mul`] of a chunk.
 struct SiluMulTask<'a> {
     gate: &'a mut [f32],
     up: &'a [f32],

@@ -1,6 +1,6 @@
-//! Loops over all threads there are: rayon's with the feature `threads`, else the one.
+//! Loops that threads share: rayon's threads with the feature `threads`, else the calling one alone.
 
-/// How many threads share the work.
+/// The number of threads that share loops.
 pub fn threads() -> usize {
     #[cfg(feature = "threads")]
     return rayon::current_num_threads();
@@ -19,43 +19,44 @@ mod many {
 
     use super::threads;
 
-    /// Looks for work that a thread takes before it lets rayon send it to sleep: some tenths of a
+    /// Polls without work after which a thread lets rayon put it to sleep: some tenths of a
     /// millisecond, longer than a pass computes between two loops.
-    const IDLE_LOOKS: usize = 10_000;
-    /// Looks after which a waiting thread offers its processor to others.
-    const SPINS: usize = 64;
+    const MAX_IDLE_POLLS: usize = 10_000;
+    /// Polls after which a waiting thread yields its processor to other threads.
+    const POLLS_PER_YIELD: usize = 64;
 
-    /// Threads asked to stay awake that have not begun to; while there are any, none is asked.
+    /// Threads that were asked to stay awake and have not started to. While there are any, no thread
+    /// is asked again.
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     /// Threads that stay awake.
     static AWAKE: AtomicUsize = AtomicUsize::new(0);
 
     thread_local! {
-        /// Whether this thread is one of those, or runs a pass itself.
+        /// Whether this thread stays awake, or runs [`on_threads`] itself.
         static BUSY: Cell<bool> = const { Cell::new(false) };
     }
 
     /// Runs `work` on one of the threads, while the others stay awake for the loops within it.
     ///
-    /// Rayon sends a thread to sleep after 33 looks for work with a yield in between, which in
-    /// WebAssembly does nothing: it would sleep after every loop, and to wake it takes as long as
-    /// a small loop.
+    /// Rayon puts a thread to sleep after 33 polls for work with a yield in between, which does nothing
+    /// in WebAssembly: there a thread would sleep after every loop, and waking it takes as long as a
+    /// small loop.
     pub fn on_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         rayon::scope(|_| {
             let before = BUSY.replace(true);
             let _end = OnDrop(|| BUSY.set(before));
             wake_others();
             let result = work();
-            // This thread was asked as well. In WebAssembly it never looks for work by itself;
-            // elsewhere it might find the caller's here.
+            // This thread was asked to stay awake too. In WebAssembly it never polls by itself, so it
+            // takes its own request here; elsewhere it might take work of the caller.
             #[cfg(target_arch = "wasm32")]
             while rayon::yield_local() == Some(Yield::Executed) {}
             result
         })
     }
 
-    /// Asks all threads to stay awake, unless they do. None is waited for: one may be held up by
-    /// what else it runs, and is not asked again before it has come back.
+    /// Asks all threads to stay awake, unless they do already. It waits for none of them: a thread may be
+    /// busy with other work, and is not asked again before it has answered.
     fn wake_others() {
         let all = threads();
         let needed = AWAKE.load(Ordering::Relaxed) + 1 < all;
@@ -68,14 +69,14 @@ mod many {
         }
     }
 
-    /// Takes part in all loops, until there has been nothing to do for long.
+    /// Takes part in all loops until [`MAX_IDLE_POLLS`] polls have found no work.
     fn stay_awake() {
         if BUSY.replace(true) {
             return;
         }
         AWAKE.fetch_add(1, Ordering::Relaxed);
         let mut idle = 0;
-        while idle < IDLE_LOOKS {
+        while idle < MAX_IDLE_POLLS {
             match rayon::yield_now() {
                 Some(Yield::Executed) => idle = 0,
                 _ => idle += 1,
@@ -86,9 +87,9 @@ mod many {
         BUSY.set(false);
     }
 
-    /// A pause before the next of several looks.
-    fn wait(looks: usize) {
-        if looks % SPINS == SPINS - 1 {
+    /// Pauses before the next poll.
+    fn wait(polls: usize) {
+        if polls % POLLS_PER_YIELD == POLLS_PER_YIELD - 1 {
             std::thread::yield_now();
         }
         spin_loop();
@@ -117,8 +118,8 @@ mod many {
         });
     }
 
-    /// Calls `work(index, chunk, chunk)` for the chunks of two slices, side by side; of both there
-    /// are as many.
+    /// Calls `work(index, chunk, chunk)` for the chunks of two slices in parallel; both have the same
+    /// number of chunks.
     pub fn for_each_pair_of_chunks<A: Send, B: Send>(
         (a, b): (&mut [A], &mut [B]),
         (size_a, size_b): (usize, usize),
@@ -133,8 +134,8 @@ mod many {
             let taken = share(count - *start);
             let first = *start;
             *start += taken;
-            let own = (first, take(a, taken * size_a), take(b, taken * size_b));
-            (taken > 0).then_some(own)
+            let part = (first, take(a, taken * size_a), take(b, taken * size_b));
+            (taken > 0).then_some(part)
         };
         run(count, claim, |(first, a, b)| {
             let mut rest = b;
@@ -144,7 +145,7 @@ mod many {
         });
     }
 
-    /// Cuts the first `length` elements off, or as many as there are.
+    /// Splits off the first `length` elements, or all if there are fewer.
     fn take<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
         let whole = std::mem::take(slice);
         let (first, rest) = whole.split_at_mut(length.min(whole.len()));
@@ -152,14 +153,13 @@ mod many {
         first
     }
 
-    /// How many of the tasks `left` a thread takes at once: ever fewer, so that all threads end
-    /// together, but neighbours as long as there are many (guided self-scheduling, Polychronopoulos
-    /// and Kuck, 1987).
+    /// How many of the `left` tasks a thread takes at once: fewer and fewer, so that all threads end at
+    /// the same time (guided self-scheduling, Polychronopoulos and Kuck, 1987).
     fn share(left: usize) -> usize {
         left.div_ceil(2 * threads())
     }
 
-    /// Works off what `claim` hands out for `count` tasks, on all threads.
+    /// Runs `work` on all threads for each part of `count` tasks that `claim` returns.
     fn run<P>(count: usize, claim: impl Fn() -> Option<P> + Sync, work: impl Fn(P) + Sync) {
         let all = || {
             while let Some(part) = claim() {
@@ -180,16 +180,16 @@ mod many {
                 });
             }
             all();
-            // What others still do is short, and rayon would sleep at once: see `on_threads`.
-            let mut looks = 0;
+            // The remaining tasks are short, and rayon's own wait might sleep: see `on_threads`.
+            let mut polls = 0;
             while busy.load(Ordering::Acquire) > 0 {
-                wait(looks);
-                looks += 1;
+                wait(polls);
+                polls += 1;
             }
         });
     }
 
-    /// Calls a function at the end of its scope, even one that panics.
+    /// Calls a function when its scope ends, by a panic too.
     struct OnDrop<T, F: Fn() -> T>(F);
 
     impl<T, F: Fn() -> T> Drop for OnDrop<T, F> {
@@ -220,8 +220,8 @@ mod one {
         data.chunks_mut(size).enumerate().for_each(|(index, chunk)| work(index, chunk));
     }
 
-    /// Calls `work(index, chunk, chunk)` for the chunks of two slices, side by side; of both there
-    /// are as many.
+    /// Calls `work(index, chunk, chunk)` for the chunks of two slices in parallel; both have the same
+    /// number of chunks.
     pub fn for_each_pair_of_chunks<A: Send, B: Send>(
         (a, b): (&mut [A], &mut [B]),
         (size_a, size_b): (usize, usize),
@@ -294,14 +294,14 @@ mod tests {
     #[test]
     #[cfg(feature = "threads")]
     fn a_thread_that_is_held_up_holds_up_no_other() {
-        // The pool's first thread is the test's own, which runs nothing of the pool's.
+        // The first thread of the pool is the test's own, which runs no work of the pool.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).use_current_thread();
         let pool = pool.build().expect("a pool");
         std::thread::scope(|scope| {
             let all = || pool.install(|| (0..100).for_each(|_| on_threads(|| for_each(8, |_| {}))));
             scope.spawn(all).join().expect("no panic");
         });
-        // It answers at last, or nobody would be asked any more: pools share the counts.
+        // It answers at last. Otherwise no thread would be asked again, as pools share the counters.
         while rayon::yield_now() == Some(rayon::Yield::Executed) {}
     }
 

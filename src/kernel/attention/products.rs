@@ -39,7 +39,7 @@ fn logits_by<'a, L: Lanes, const N: usize>(
     let mut next = first;
     for weights in weights[first..].as_chunks_mut::<N>().0 {
         let keys: [&[f32]; N] = array_from_fn(|n| &key(next + n)[..queries.len()]);
-        // SAFETY: `Isa::run` chose L.
+        // SAFETY: `Isa::run` chose L for instructions that the processor has.
         unsafe {
             let mut sums: [L; N] = [L::splat(0.0); N];
             for (i, queries) in queries.iter().enumerate() {
@@ -89,7 +89,7 @@ fn add_values_by<L: Lanes, const N: usize>(
 ) -> usize {
     let mut next = first;
     for sums in sums[first..].as_chunks_mut::<N>().0 {
-        // SAFETY: `Isa::run` chose L.
+        // SAFETY: `Isa::run` chose L for instructions that the processor has.
         unsafe {
             let mut tile: [L; N] = array_from_fn(|n| L::load(&sums[n]));
             for (weights, values) in weights.iter().zip(values.chunks_exact(width)) {

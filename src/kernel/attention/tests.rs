@@ -28,12 +28,12 @@ fn numbers(count: usize, seed: usize) -> Vec<f32> {
 #[test]
 fn equals_the_formula_and_the_reference_to_the_bit() {
     for prefix in [0, 3, 127, 128, 129, 300] {
-        // Sizes below, at and between multiples of the lanes.
+        // Sizes below, at and between multiples of the number of lanes.
         for head_dim in [8, 16, 40] {
             equals_the_formula_behind(prefix, AttentionShape { heads: 4, kv_heads: 2, head_dim });
         }
     }
-    // AttentionShape to a key that leave lanes empty, and more than lanes.
+    // Query heads to a key head that leave lanes unused, and more of them than lanes.
     for heads in [1, 3, 5, 16, 17, 35] {
         equals_the_formula_behind(130, AttentionShape { heads, kv_heads: 1, head_dim: 16 });
     }

@@ -8,7 +8,7 @@ pub fn to_lanes<L: Lanes>(rows: &[&[f32]; LANES], lanes: &mut [[f32; LANES]]) {
     let (squares, rest) = lanes.as_chunks_mut::<LANES>();
     for (index, square) in squares.iter_mut().enumerate() {
         let part = |lane: usize| &rows[lane].as_chunks().0[index];
-        // SAFETY: `Isa::run` sees to the instructions of its lanes.
+        // SAFETY: `Isa::run` chose L for instructions that the processor has.
         #[allow(unsafe_code)]
         unsafe {
             let columns = L::transpose(array_from_fn(|lane| L::load(part(lane))));
@@ -25,7 +25,7 @@ pub fn to_lanes<L: Lanes>(rows: &[&[f32]; LANES], lanes: &mut [[f32; LANES]]) {
 #[inline(always)]
 pub fn from_lanes<L: Lanes>(lanes: &[[f32; LANES]], rows: &mut [[f32; LANES]; LANES]) {
     match <&[[f32; LANES]; LANES]>::try_from(lanes) {
-        // SAFETY: `Isa::run` sees to the instructions of its lanes.
+        // SAFETY: `Isa::run` chose L for instructions that the processor has.
         #[allow(unsafe_code)]
         Ok(square) => unsafe {
             let columns = L::transpose(array_from_fn(|index| L::load(&square[index])));

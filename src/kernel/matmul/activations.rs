@@ -53,7 +53,7 @@ const BLOCKS: usize = 4;
 impl QuantizedActivations {
     /// Rounds `x` `[tokens, inputs]` to q = x · 127 / max|x|, halves away from zero.
     ///
-    /// A block with a value that is not finite gets such a scale, so that products stay so.
+    /// A block with a value that is not finite gets a scale that is not finite, and so do the products.
     pub fn quantize(isa: Isa, x: &[f32], inputs: usize) -> Self {
         let tokens = x.len() / inputs;
         assert_eq!(x.len(), tokens * inputs);
@@ -121,7 +121,7 @@ impl QuantizedActivations {
     }
 }
 
-/// [`OffsetTerms::sums`] of some blocks.
+/// Computes [`OffsetTerms::sums`] of some blocks.
 struct ScaledSumsTask<'a> {
     quants: &'a [QuantBlock],
     scales: &'a [f32],
@@ -141,7 +141,7 @@ impl SimdTask for ScaledSumsTask<'_> {
     }
 }
 
-/// [`OffsetTerms::starts`] of some blocks.
+/// Computes [`OffsetTerms::starts`] of some blocks.
 struct StartsTask<'a> {
     quants: &'a [QuantBlock],
     offset: i32,
@@ -171,7 +171,7 @@ fn set_parts<T>(quants: &QuantBlock, parts: &mut [T], make: impl Fn(i32) -> T) {
     }
 }
 
-/// The rounding of some blocks of all tokens, from block `first` on.
+/// Rounds some blocks of all tokens, from block `first` on.
 struct QuantizeTask<'a> {
     x: &'a [f32],
     inputs: usize,
@@ -200,15 +200,15 @@ impl SimdTask for QuantizeTask<'_> {
 /// Rounds one block and returns its scale.
 #[inline(always)]
 pub fn quantize_block(x: &[f32; BLOCK], quants: &mut QuantBlock) -> f32 {
-    // Of positive floats the larger has the larger bits, and NaN the largest.
+    // The bits of positive floats are ordered like the floats, with NaN above infinity.
     let bits = x.iter().fold(0, |max, value| max.max(value.to_bits() & 0x7fff_ffff));
     let max = f32::from_bits(bits);
     let factor = if max >= TINY && max.is_finite() { 127.0 / max } else { 0.0 };
     for (quant, value) in quants.0.iter_mut().zip(x) {
         let value = value * factor;
         let rounded = (value + ALMOST_HALF.copysign(value)).trunc();
-        // A cast would be checked for its range, value by value; here the low byte of the
-        // sum's bits is the integer.
+        // A cast from f32 saturates, which takes more instructions; here the low byte of the sum's
+        // bits is the integer.
         *quant = (rounded + INTEGERS).to_bits() as i8;
     }
     max / 127.0

@@ -1,4 +1,5 @@
-//! The matrix product by isa and what it cannot exceed, open to benches/kernel.rs.
+//! The matrix product on one instruction set and the upper limit of its speed, public for
+//! benches/kernel.rs.
 
 use super::linear::Linear;
 use super::multiply::multiply_on;
@@ -6,7 +7,7 @@ use crate::gguf::TensorType;
 use crate::kernel::isa::Isa;
 use crate::kernel::threads::on_threads;
 
-/// A matrix on a isa.
+/// A matrix, multiplied on one instruction set.
 pub struct Product {
     matrix: Linear,
     isa: Isa,
@@ -25,7 +26,7 @@ impl Product {
     }
 }
 
-/// FloatPanelTask-adds of the integer products that a isa makes in one [`integers`] of a step.
+/// Multiply-adds of the integer products in one step of [`integers`]; none for the scalar kernel.
 #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 pub fn integers_in_a_step(isa: Isa) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
@@ -34,7 +35,7 @@ pub fn integers_in_a_step(isa: Isa) -> Option<usize> {
     None
 }
 
-/// Runs the isa's instruction for integer products alone, on registers: its limit.
+/// Runs the instruction for integer products in registers: the upper limit of the kernel's speed.
 #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 pub fn integers(isa: Isa, steps: usize) {
     #[cfg(target_arch = "x86_64")]
@@ -57,10 +58,10 @@ mod x86_64 {
     use crate::kernel::isa::{Isa, Kind};
     use crate::kernel::lanes::array_from_fn;
 
-    /// Sums side by side, so that an instruction's latency does not count.
+    /// Independent sums, so that an instruction's latency does not count.
     pub const SUMS: usize = 12;
 
-    /// Bytes that a isa's instruction multiplies, and a loop of it.
+    /// Bytes that an instruction set's instruction multiplies, and a loop of it.
     pub fn instructions(isa: Isa) -> Option<(usize, unsafe fn(usize))> {
         match isa.kind() {
             Kind::Scalar => None,
@@ -89,7 +90,7 @@ mod x86_64 {
         };
     }
 
-    // It has no sum of its own, so that one is added.
+    // The instruction does not add to a sum, so that an addition follows.
     limit!(avx2, "avx2", _mm256_set1_epi32, |sum, a, _| {
         _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, sum))
     });

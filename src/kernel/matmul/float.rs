@@ -1,6 +1,6 @@
-//! Matrices of F32, F16 and BF16: panels that are widened to f32 and multiplied so.
+//! Matrices of F32, F16 and BF16: their panels are widened to f32 and multiplied in f32.
 //!
-//! Activations are not rounded. Plain loops, that become vector code.
+//! Activations are not rounded. Plain loops, which become vector code.
 
 use super::layout::ROWS;
 use crate::gguf::{TensorType, f16_to_f32};
@@ -11,7 +11,7 @@ use crate::kernel::threads::for_each_chunk;
 /// Inputs whose products are summed before the sum is added to the result: their part of a panel
 /// stays in the first-level cache.
 const INPUTS: usize = 256;
-/// Tokens whose sums stay in registers: WebAssembly has 16 of 4 values.
+/// Tokens whose sums stay in registers; of those WebAssembly has 16, of 4 values each.
 const TOKENS: usize = if cfg!(target_arch = "wasm32") { 2 } else { 6 };
 
 /// A float matrix `[outputs, inputs]`, as `[panels, inputs, ROWS]`.
@@ -101,14 +101,14 @@ fn widen<T: Copy>(
     weights: &mut [[f32; ROWS]],
     convert: impl Fn(T) -> f32 + Copy,
 ) {
-    // Flat, so that neighbours are converted together.
+    // As flat slices, so that one vector instruction converts several values.
     let weights = weights.as_flattened_mut().iter_mut();
     for (weight, value) in weights.zip(values.as_flattened()) {
         *weight = convert(*value);
     }
 }
 
-/// Adds the products of a range of inputs; token t's lie from `t * stride` on.
+/// Adds the products of a range of inputs; those of token t start at `t * stride`.
 #[inline(always)]
 fn add_range(weights: &[[f32; ROWS]], x: &[f32], stride: usize, sums: &mut [[f32; ROWS]]) {
     let part = |token: usize| &x[token * stride..][..weights.len()];
@@ -145,7 +145,7 @@ fn add_tile<const N: usize>(weights: &[[f32; ROWS]], x: [&[f32]; N], sums: &mut 
     }
 }
 
-/// The product of one panel.
+/// Multiplies one panel with all tokens.
 pub struct FloatPanelTask<'a> {
     pub matrix: &'a FloatMatrix,
     pub panel: usize,

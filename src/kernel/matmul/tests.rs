@@ -1,4 +1,4 @@
-//! Every type on every isa that works here.
+//! Every type on every instruction set that works here.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -31,7 +31,7 @@ fn dequantize(kind: TensorType, raw: &[u8]) -> Result<Vec<f64>> {
     Ok(kind.dequantize(raw)?.into_iter().map(f64::from).collect())
 }
 
-/// A small generator (xorshift64*): tests need no better one.
+/// A small random number generator (xorshift64*).
 struct Random(u64);
 
 impl Random {
@@ -53,7 +53,7 @@ impl Random {
         (self.bits() >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
 
-    /// Numbers from −1 to 1, now and then one ten times as large, as activations have.
+    /// Numbers from −1 to 1, some of them ten times as large, as activations have.
     fn activations(&mut self, count: usize) -> Vec<f32> {
         (0..count)
             .map(|_| self.unit() * if self.bits().is_multiple_of(61) { 10.0 } else { 1.0 })
@@ -68,7 +68,7 @@ impl Random {
             let start = raw.len();
             raw.extend((0..kind.block_bytes()).map(|_| (self.bits() >> 56) as u8));
             let block = &mut raw[start..];
-            // Where the f16 stand.
+            // Where the block has f16.
             let halves: &[usize] = match kind {
                 F32 => {
                     block.copy_from_slice(&self.unit().to_le_bytes());
@@ -108,7 +108,7 @@ fn rounded(kind: TensorType, x: &[f32]) -> Vec<f64> {
     x.chunks(32).flat_map(round).collect()
 }
 
-/// Products in f64, and for each the sum of its terms' sizes.
+/// Products in f64, each with the sum of its terms' magnitudes.
 fn expected(weights: &[f64], x: &[f64], inputs: usize) -> Vec<(f64, f64)> {
     let dot = |a: &[f64], b: &[f64]| {
         a.iter().zip(b).fold((0.0, 0.0), |(sum, size), (a, b)| (sum + a * b, size + (a * b).abs()))
@@ -131,7 +131,7 @@ fn sizes(kind: TensorType) -> Vec<(usize, usize, usize)> {
 #[cfg(target_arch = "aarch64")]
 #[test]
 fn the_processor_has_neon_dot_products() {
-    // Without them the tests below would pass on the reference alone.
+    // Otherwise the tests below would test the reference alone.
     assert!(select::available().iter().any(|isa| isa.name() == "NEON dot products"));
 }
 
@@ -150,7 +150,7 @@ fn all_equal_the_formula_and_the_reference_to_the_bit() {
             let largest = expected.iter().fold(0.0, |max: f64, (value, _)| max.max(value.abs()));
             for (value, (expected, terms)) in reference.iter().zip(&expected) {
                 let error = (f64::from(*value) - expected).abs();
-                // Of the largest result; of the terms, where a lone result is a small difference.
+                // Relative to the largest result, or to the terms where they nearly cancel out.
                 let bound = 1e-5 * largest.max(terms / 16.0);
                 assert!(error <= bound, "{kind:?} {tokens}×{inputs}: {value} is not {expected}");
             }
@@ -203,7 +203,7 @@ fn integer_sums_are_exact_at_the_extremes() {
         let block = [&[0x00, 0x3c][..], &[0xaa, 0xaa], &[0x11; 4], &[bits; 128]].concat();
         assert_weights(TensorType::IQ4XS, &block, weight);
     }
-    // The widest of 16-bit sums: 6 bits, in parts whose scales are one.
+    // The largest sums in 16 bits: weights of 6 bits, with sub-block scales of one.
     for (bits, weight) in [(0u8, -32), (0xff, 31)] {
         let block = [&[bits; 192][..], &[1; 16], &[0x00, 0x3c]].concat();
         assert_weights(TensorType::Q6K, &block, weight);

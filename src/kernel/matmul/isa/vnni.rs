@@ -61,7 +61,7 @@ macro_rules! kernel {
                         if starts.is_null() { $zero() } else { $splat_int(*starts.add(n * stride)) }
                     };
                     let mut sums: [[$int; N]; R] = [array_from_fn(start); R];
-                    // With few tokens, two chains causal_mask the latency of one.
+                    // With few tokens, two chains of sums hide the instruction's latency.
                     let mut others: [[$int; N]; R] = [[$zero(); N]; R];
                     // `steps` is hidden from LLVM: in an unrolled loop it may order some tiles'
                     // products by token, which then wait for each other.
