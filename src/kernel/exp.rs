@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn is_as_close_as_it_says() {
         let mut worst: f64 = 0.0;
-        for bits in (0..0x42b1_7000_u32).step_by(997) {
+        let step = if cfg!(miri) { 997_000 } else { 997 };
+        for bits in (0..0x42b1_7000_u32).step_by(step) {
             for x in [f32::from_bits(bits), -f32::from_bits(bits)] {
                 if (-86.9..=88.72).contains(&x) {
                     let exact = f64::from(x).exp();

@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn every_isa_gives_the_same_bits() {
-        for width in [1, 15, 16, 64, 131, 1024] {
+        let widths: &[usize] = if cfg!(miri) { &[15, 33] } else { &[1, 15, 16, 64, 131, 1024] };
+        for &width in widths {
             let weight: Vec<f32> = (0..width).map(|i| 1.0 + (i % 9) as f32 / 8.0).collect();
             let data: Vec<f32> = (0..19 * width).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
             let on = |isa| {

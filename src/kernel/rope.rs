@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn every_isa_gives_the_same_bits() {
-        for head_dim in [2, 6, 32, 128] {
+        let sizes: &[usize] = if cfg!(miri) { &[6] } else { &[2, 6, 32, 128] };
+        for &head_dim in sizes {
             let rope = Rope::new(3..40, head_dim, 1e6);
             let data: Vec<f32> =
                 (0..37 * 3 * head_dim).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
