@@ -1,4 +1,4 @@
-"""The official prompt, as src/prompt.rs has it."""
+"""The official prompt, as src/prompt/template.rs has it."""
 
 PREFIX = (
     "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct "

@@ -9,12 +9,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::parse_count;
-use crate::{LoadOptions, Reranker};
+use crate::{EMBEDDED_MODEL, LoadOptions, Reranker};
 
 /// Which model, for every subcommand that scores.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// GGUF file of a Qwen3 reranker [default: the small English model in this program]
+    /// GGUF file of a Qwen3 reranker [default: the small English model in this program, if it carries one]
     #[arg(long, value_name = "FILE", env = "QWEN3_RERANK_MODEL")]
     model: Option<PathBuf>,
     /// Longest prompt in tokens [default: 8192, or what the model takes if less]
@@ -31,14 +31,9 @@ impl ModelArgs {
         }
     }
 
-    #[cfg(feature = "embedded-model")]
     fn read_embedded(&self, name: Option<String>) -> Result<Reranker> {
-        self.read(std::io::Cursor::new(crate::EMBEDDED_MODEL), name)
-    }
-
-    #[cfg(not(feature = "embedded-model"))]
-    fn read_embedded(&self, _: Option<String>) -> Result<Reranker> {
-        bail!("--model is missing, and this program was built without a model in it")
+        let model = EMBEDDED_MODEL.context("this program carries no model; give --model FILE")?;
+        self.read(std::io::Cursor::new(model), name)
     }
 
     fn read(&self, file: impl Read + Seek, name: Option<String>) -> Result<Reranker> {

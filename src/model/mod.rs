@@ -7,7 +7,6 @@
 mod batch;
 mod config;
 mod cpu;
-#[cfg(feature = "embedded-model")]
 mod embedded;
 mod embedding;
 mod forward_pass;
@@ -21,7 +20,6 @@ pub use batch::Batch;
 pub use config::Config;
 #[cfg(test)]
 pub use cpu::kv::LayerKeysValues;
-#[cfg(feature = "embedded-model")]
 pub use embedded::EMBEDDED_MODEL;
 #[cfg(feature = "native")]
 pub use embedding::check_vocabulary;

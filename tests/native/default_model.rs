@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 static MODEL: LazyLock<Reranker> = LazyLock::new(|| {
-    let file = std::io::Cursor::new(EMBEDDED_MODEL);
+    let file = std::io::Cursor::new(EMBEDDED_MODEL.expect("a checkout holds the default model"));
     Reranker::load(file, LoadOptions::default(), &mut |_| {}).expect("the default model loads")
 });
 
@@ -115,7 +115,7 @@ fn the_capital_of_the_united_states_is_washington() {
 
 #[test]
 fn it_is_small_and_loads_without_a_name() {
-    assert!(EMBEDDED_MODEL.len() <= 12_000_000);
+    assert!(EMBEDDED_MODEL.is_some_and(|model| model.len() <= 12_000_000));
     let mut program = Command::new(env!("CARGO_BIN_EXE_qwen3-rerank"))
         .env_remove("QWEN3_RERANK_MODEL")
         .args(["rerank", "--query", "What is the capital of France?", "--documents", "-"])
