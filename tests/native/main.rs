@@ -6,6 +6,7 @@ mod cli;
 #[cfg(feature = "embedded-model")]
 mod default_model;
 mod eval;
+mod examples;
 mod head;
 mod model;
 mod properties;
