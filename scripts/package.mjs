@@ -28,7 +28,7 @@ async function checkCrate(verify) {
   step('packaging the crate');
   rmSync(join(ROOT, FOLDER), { recursive: true, force: true });
   // --allow-dirty, since this runs before a commit too.
-  await run('cargo', verify ? ['publish', '--dry-run', '--allow-dirty'] : ['package', '--allow-dirty', '--no-verify']);
+  await run('cargo', ['publish', '--dry-run', '--allow-dirty', ...(verify ? [] : ['--no-verify'])]);
   const file = readdirSync(join(ROOT, FOLDER)).find((name) => name.endsWith('.crate'));
   if (!file) throw new Failure(`cargo left no package in ${FOLDER}`);
   checkSize(file, statSync(join(ROOT, FOLDER, file)).size, CRATE_LIMIT);
@@ -36,15 +36,24 @@ async function checkCrate(verify) {
 
 function checkNpm() {
   step('packaging the npm package');
-  const json = output('npm', ['publish', '--dry-run', '--json', '--ignore-scripts']);
-  if (json === null) throw new Failure('npm publish --dry-run failed; run it to see why');
-  const printed = JSON.parse(json);
-  // npm 11 puts the report below the package's name.
+  // A version that is published already cannot be published, but packed.
+  const printed = npm(['publish']) ?? npm(['pack']);
+  if (printed === null) throw new Failure('npm publish --dry-run --ignore-scripts failed; run it to see why');
+  // npm publish puts the report below the package's name, npm pack into a list.
   const report = printed.files ? printed : Object.values(printed)[0];
   const paths = report.files.map((/** @type {{ path: string }} */ { path }) => path);
   const missing = NPM_FILES.filter((path) => !paths.includes(path));
   if (missing.length > 0) throw new Failure(`the npm package lacks ${missing.join(', ')}; npm run build makes dist/`);
   checkSize(report.filename, report.size, NPM_LIMIT);
+}
+
+/**
+ * What npm's command would do, or null if it refuses.
+ * @param {string[]} command
+ */
+function npm(command) {
+  const json = output('npm', [...command, '--dry-run', '--json', '--ignore-scripts']);
+  return json === null ? null : JSON.parse(json);
 }
 
 /**
