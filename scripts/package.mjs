@@ -3,7 +3,7 @@
  * With `--verify` the crate is also built from its package, as a registry's user builds it.
  */
 import { readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Failure, ROOT, output, run, script, step } from './run.mjs';
 
 /** Most bytes of a crate that crates.io takes. */
@@ -29,9 +29,10 @@ async function checkCrate(verify) {
   rmSync(join(ROOT, FOLDER), { recursive: true, force: true });
   // --allow-dirty, since this runs before a commit too.
   await run('cargo', ['publish', '--dry-run', '--allow-dirty', ...(verify ? [] : ['--no-verify'])]);
-  const file = readdirSync(join(ROOT, FOLDER)).find((name) => name.endsWith('.crate'));
+  const files = readdirSync(join(ROOT, FOLDER), { recursive: true, encoding: 'utf8' });
+  const file = files.find((name) => name.endsWith('.crate'));
   if (!file) throw new Failure(`cargo left no package in ${FOLDER}`);
-  checkSize(file, statSync(join(ROOT, FOLDER, file)).size, CRATE_LIMIT);
+  checkSize(basename(file), statSync(join(ROOT, FOLDER, file)).size, CRATE_LIMIT);
 }
 
 function checkNpm() {
