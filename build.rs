@@ -29,7 +29,8 @@ fn main() -> ExitCode {
         println!("cargo::rustc-env=QWEN3_RERANK_EMBEDDED_FILE={}", file.display());
         println!("cargo::rustc-cfg=has_embedded_model");
     } else if named.is_some() {
-        println!("cargo::error={VARIABLE} names {}, which is no file", file.display());
+        let advice = "give the path of a GGUF file, or unset the variable";
+        println!("cargo::error={VARIABLE}: {} is not a file; {advice}", file.display());
         return ExitCode::FAILURE;
     } else {
         // A checkout may get its model later.
