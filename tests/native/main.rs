@@ -12,5 +12,7 @@ mod model;
 mod properties;
 mod quantize;
 mod random;
+mod recorded;
 mod server;
 mod serving;
+mod threads;

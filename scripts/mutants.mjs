@@ -1,0 +1,164 @@
+/**
+ * `npm run test:mutants`: breaks the crate on purpose, one line at a time, and shows which test notices.
+ *
+ * A mutant is an entry of `tests/mutants/*.json`: a file, a text that stands in it exactly once, what takes its place,
+ * and the tests that should fail. Each is tried on a copy of the tree; the table goes to `docs/mutants.md` when all
+ * were tried. Outside of CI, since every mutant is a build.
+ *
+ *     npm run test:mutants                  all of them
+ *     npm run test:mutants -- rope-base …   those named
+ *     npm run test:mutants -- --check       only whether each still fits the source (part of lint)
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Failure, ROOT, output, script, step } from './run.mjs';
+
+/**
+ * @typedef {object} Mutant
+ * @property {string} name
+ * @property {string} breaks what the change breaks, for the table
+ * @property {string} file
+ * @property {string} find stands in the file exactly once
+ * @property {string} replace takes its place
+ * @property {string} run the test target and filters of test names: `lib kernel::rope`, `native server::`, `js`
+ */
+
+/** @typedef {Mutant & { caught: string[], seconds: number }} Tried */
+
+const MUTANTS = join(ROOT, 'tests/mutants');
+const COPY = join(ROOT, 'target/mutants/tree');
+const TARGET = join(ROOT, 'target/mutants/target');
+const TABLE = join(ROOT, 'docs/mutants.md');
+
+/** A test that takes longer runs into what the mutant broke. */
+const TIMEOUT = 10 * 60_000;
+
+/** @returns {Mutant[]} */
+function readMutants() {
+  const files = readdirSync(MUTANTS).filter((name) => name.endsWith('.json')).sort();
+  return files.flatMap((name) => JSON.parse(readFileSync(join(MUTANTS, name), 'utf8')));
+}
+
+/**
+ * The file with the mutant's change.
+ * @param {Mutant} mutant
+ * @param {string} tree
+ */
+function mutated({ name, file, find, replace }, tree) {
+  const path = join(tree, file);
+  if (!existsSync(path)) throw new Failure(`${name}: there is no ${file}; the mutant must follow the code`);
+  const parts = readFileSync(path, 'utf8').split(find);
+  if (parts.length !== 2) throw new Failure(`${name}: its text stands ${parts.length - 1} times in ${file}; must be once:\n${find}`);
+  return parts.join(replace);
+}
+
+/** Brings the copy up to date; unchanged files keep their times, by which cargo tells what to build. */
+function copyTree() {
+  const files = output('git', ['ls-files', '--cached', '--others', '--exclude-standard'])?.split('\n') ?? [];
+  const present = files.filter((file) => existsSync(join(ROOT, file)));
+  const wanted = new Set(present);
+  if (existsSync(COPY)) {
+    for (const file of readdirSync(COPY, { recursive: true, encoding: 'utf8' })) {
+      if (statSync(join(COPY, file)).isFile() && !wanted.has(file)) rmSync(join(COPY, file));
+    }
+  }
+  for (const file of present) {
+    const [from, to] = [join(ROOT, file), join(COPY, file)];
+    if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) continue;
+    mkdirSync(dirname(to), { recursive: true });
+    cpSync(from, to);
+  }
+}
+
+/**
+ * Runs tests on the copy: the names of those that failed, none if all passed.
+ * @param {string} tests as in {@link Mutant}
+ * @returns {string[]}
+ */
+function failures(tests) {
+  const [target = '', ...filters] = tests.split(' ');
+  const choice = target === 'lib' ? ['--lib'] : ['--test', target];
+  const { status, stdout, stderr, error } = spawnSync('cargo', ['test', ...choice, '--', ...filters], {
+    cwd: COPY, encoding: 'utf8', maxBuffer: 1 << 28, timeout: TIMEOUT,
+    env: { ...process.env, CARGO_TARGET_DIR: TARGET, CARGO_PROFILE_TEST_OPT_LEVEL: '1', CARGO_INCREMENTAL: '1' },
+  });
+  if (error && 'code' in error && error.code === 'ETIMEDOUT') return ['(it never ends)'];
+  if (error) throw error;
+  if (/^error(\[E\d+\])?: (?!test failed)/mu.test(stderr)) throw new Failure(`it does not build:\n${stderr.slice(-2000)}`);
+  const run = [...stdout.matchAll(/^running (\d+) tests?$/gmu)].reduce((sum, [, count]) => sum + Number(count), 0);
+  if (run === 0) throw new Failure(`no test is named by: ${tests}`);
+  const failed = [...stdout.matchAll(/^test (\S+).* FAILED$/gmu)].map(([, name = '']) => name);
+  if (status !== 0 && failed.length === 0) return [`(the tests end with ${status})`];
+  return failed;
+}
+
+/**
+ * Tries a mutant and puts the file back.
+ * @param {Mutant} mutant
+ * @returns {Tried}
+ */
+function tryMutant(mutant) {
+  const [start, path] = [Date.now(), join(COPY, mutant.file)];
+  const original = readFileSync(path);
+  try {
+    writeFileSync(path, mutated(mutant, COPY));
+    return { ...mutant, caught: failures(mutant.run), seconds: Math.round((Date.now() - start) / 1000) };
+  } catch (thrown) {
+    throw thrown instanceof Failure ? new Failure(`${mutant.name}: ${thrown.message}`) : thrown;
+  } finally {
+    writeFileSync(path, original);
+  }
+}
+
+/**
+ * The first of some names, and how many more.
+ * @param {string[]} names
+ */
+function some(names) {
+  const more = names.length > 2 ? `, and ${names.length - 2} more` : '';
+  return names.slice(0, 2).map((name) => `\`${name}\``).join(', ') + more;
+}
+
+/** @param {Tried[]} tried */
+function writeTable(tried) {
+  const rows = tried.map(({ name, breaks, file, caught }) => `| ${name} | ${breaks} | \`${file}\` | ${some(caught) || '**nothing**'} |`);
+  writeFileSync(TABLE, `# Mutants
+
+The crate is broken on purpose, one line at a time, to see that a test notices. \`npm run test:mutants\` writes this table;
+the mutants are in \`tests/mutants\`, and \`npm run lint\` checks that each still fits the source. A test that a
+mutant needs but that is not there is a missing test.
+
+${tried.length} mutants, ${tried.filter(({ caught }) => caught.length > 0).length} caught.
+
+| mutant | what it breaks | file | caught by |
+|---|---|---|---|
+${rows.join('\n')}
+`);
+}
+
+await script(async () => {
+  const mutants = readMutants();
+  const names = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+  const unknown = names.find((name) => !mutants.some((mutant) => mutant.name === name));
+  if (unknown) throw new Failure(`there is no mutant ${unknown}; there are ${mutants.map(({ name }) => name).join(', ')}`);
+  mutants.forEach((mutant) => mutated(mutant, ROOT));
+  if (process.argv.includes('--check')) return console.log(`${mutants.length} mutants fit the source`);
+  const chosen = names.length > 0 ? mutants.filter(({ name }) => names.includes(name)) : mutants;
+  copyTree();
+  step('running the tests of the mutants on the source as it is');
+  for (const target of new Set(chosen.map(({ run }) => run))) {
+    const failed = failures(target);
+    if (failed.length > 0) throw new Failure(`${target}: ${failed.join(', ')} fail without any mutant`);
+  }
+  /** @type {Tried[]} */
+  const tried = [];
+  for (const mutant of chosen) {
+    const result = tryMutant(mutant);
+    tried.push(result);
+    console.log(`${result.name} (${result.seconds} s): ${some(result.caught) || 'SURVIVED'}`);
+  }
+  if (names.length === 0) writeTable(tried);
+  const survived = tried.filter(({ caught }) => caught.length === 0).map(({ name }) => name);
+  if (survived.length > 0) throw new Failure(`no test notices: ${survived.join(', ')}`);
+});
