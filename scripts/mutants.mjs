@@ -24,12 +24,14 @@ import { Failure, ROOT, output, script, step } from './run.mjs';
  * @property {string} run the test target and filters of test names: `lib kernel::rope`, `native server::`, `js`
  */
 
-/** @typedef {Mutant & { caught: string[], seconds: number }} Tried */
+/** @typedef {Mutant & { caught: string[], seconds: number, fault?: string }} Tried */
 
 const MUTANTS = join(ROOT, 'tests/mutants');
 const COPY = join(ROOT, 'target/mutants/tree');
 const TARGET = join(ROOT, 'target/mutants/target');
 const TABLE = join(ROOT, 'docs/mutants.md');
+/** What came of each mutant when it was last tried, by name: the table may be of several runs. */
+const RESULTS = join(ROOT, 'target/mutants/results.json');
 
 /** A test that takes longer runs into what the mutant broke. */
 const TIMEOUT = 10 * 60_000;
@@ -105,7 +107,8 @@ function tryMutant(mutant) {
     writeFileSync(path, mutated(mutant, COPY));
     return { ...mutant, caught: failures(mutant.run), seconds: Math.round((Date.now() - start) / 1000) };
   } catch (thrown) {
-    throw thrown instanceof Failure ? new Failure(`${mutant.name}: ${thrown.message}`) : thrown;
+    if (!(thrown instanceof Failure)) throw thrown;
+    return { ...mutant, caught: [], seconds: 0, fault: thrown.message };
   } finally {
     writeFileSync(path, original);
   }
@@ -151,14 +154,16 @@ await script(async () => {
     const failed = failures(target);
     if (failed.length > 0) throw new Failure(`${target}: ${failed.join(', ')} fail without any mutant`);
   }
-  /** @type {Tried[]} */
-  const tried = [];
+  /** @type {Record<string, Tried>} */
+  const results = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {};
   for (const mutant of chosen) {
     const result = tryMutant(mutant);
-    tried.push(result);
-    console.log(`${result.name} (${result.seconds} s): ${some(result.caught) || 'SURVIVED'}`);
+    results[mutant.name] = result;
+    writeFileSync(RESULTS, JSON.stringify(results, null, 1));
+    console.log(`${result.name} (${result.seconds} s): ${some(result.caught) || result.fault || 'SURVIVED'}`);
   }
-  if (names.length === 0) writeTable(tried);
-  const survived = tried.filter(({ caught }) => caught.length === 0).map(({ name }) => name);
+  const tried = mutants.flatMap(({ name }) => results[name] ?? []);
+  if (tried.length === mutants.length) writeTable(tried);
+  const survived = chosen.map(({ name }) => name).filter((name) => results[name]?.caught.length === 0);
   if (survived.length > 0) throw new Failure(`no test notices: ${survived.join(', ')}`);
 });

@@ -32,6 +32,9 @@ await script(async () => {
 async function lint() {
   await ensureWasmTools();
   step('checking format and lints');
+  await run(process.execPath, ['scripts/cycles.mjs']);
+  await run(process.execPath, ['scripts/code-shape.mjs']);
+  await run(process.execPath, ['scripts/mutants.mjs', '--check']);
   await run('cargo', ['fmt', '--check']);
   await run('cargo', ['clippy', '--release', '--all-targets', '--features', 'bench', '--', '-D', 'warnings']);
   await run('cargo', ['clippy', '--lib', '--test', 'wasm', ...WASM, '--', '-D', 'warnings']);

@@ -7,6 +7,7 @@ mod cli;
 mod default_model;
 mod eval;
 mod examples;
+mod fuzz;
 mod head;
 mod model;
 mod properties;
