@@ -61,7 +61,6 @@ impl Turns {
         drop(self.changed.wait_while(state, waits).unwrap());
         *self.given.lock().unwrap() += 1;
     }
-
 }
 
 /// Marks a thread as finished when dropped, even by a panic, so that the other does not wait for ever.
