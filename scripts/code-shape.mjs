@@ -4,7 +4,7 @@
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { tokens } from './rust-source.mjs';
+import { endOfItem, tokens } from './rust-source.mjs';
 import { Failure, ROOT, script } from './run.mjs';
 
 /** The most lines that each may have. */
@@ -24,15 +24,8 @@ function rustFunctions(source, file) {
     const name = list[start + 1]?.text ?? '';
     // `fn(f32) -> f32` is a type.
     if (text !== 'fn' || !/^\w/u.test(name)) return [];
-    let depth = 0;
-    for (let at = start; at < list.length; at += 1) {
-      const { text, line: last } = /** @type {import('./rust-source.mjs').Token} */ (list[at]);
-      if ('([{'.includes(text)) depth += 1;
-      if (')]}'.includes(text)) depth -= 1;
-      if (depth === 0 && text === ';') return [];
-      if (depth === 0 && text === '}') return [{ lines: last - line + 1, where: `${file}:${line} ${name}` }];
-    }
-    return [];
+    const last = list[endOfItem(list, start) - 1];
+    return last?.text === '}' ? [{ lines: last.line - line + 1, where: `${file}:${line} ${name}` }] : [];
   });
 }
 

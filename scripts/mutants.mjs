@@ -145,7 +145,7 @@ await script(async () => {
   const names = process.argv.slice(2).filter((word) => !word.startsWith('--'));
   const unknown = names.find((name) => !mutants.some((mutant) => mutant.name === name));
   if (unknown) throw new Failure(`there is no mutant ${unknown}; there are ${mutants.map(({ name }) => name).join(', ')}`);
-  mutants.forEach((mutant) => mutated(mutant, ROOT));
+  for (const mutant of mutants) mutated(mutant, ROOT);
   if (process.argv.includes('--check')) return console.log(`${mutants.length} mutants fit the source`);
   const chosen = names.length > 0 ? mutants.filter(({ name }) => names.includes(name)) : mutants;
   copyTree();

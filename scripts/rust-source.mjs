@@ -3,14 +3,14 @@
 /** @typedef {{ text: string, line: number }} Token */
 
 /**
- * What a source is made of, in order: the first alternative that matches wins.
+ * What a source is made of: the first alternative that matches wins.
  * A lifetime is told from a character by the quote that a character ends with.
  */
 const PATTERN = new RegExp(
   [
     String.raw`(?<skip>\s+|//[^\n]*)`,
     String.raw`(?<comment>/\*)`,
-    String.raw`(?<raw>(?:[bc]?r(?<hashes>#+)?|[bc])?")`,
+    '(?<string>(?:[bc]?r(?<hashes>#+)?|[bc])?")',
     String.raw`(?<char>b?'(?:\\(?:x..|u\{[^}]*\}|.)|[^\\'])')`,
     String.raw`(?<token>'\w+|(?:r#)?[A-Za-z_]\w*|\d[\w.]*|::|->|=>|[^\s])`,
   ].join('|'),
@@ -30,7 +30,7 @@ export function tokens(source) {
     const { groups = {}, 0: whole } = /** @type {RegExpExecArray} */ (PATTERN.exec(source));
     let end = at + whole.length;
     if (groups['comment'] !== undefined) end = endOfComment(source, at);
-    else if (groups['raw'] !== undefined) end = endOfString(source, end, whole, groups['hashes'] ?? '');
+    else if (groups['string'] !== undefined) end = endOfString(source, end, whole, groups['hashes'] ?? '');
     else if (groups['token'] !== undefined) found.push({ text: groups['token'].replace(/^r#/u, ''), line });
     line += source.slice(at, end).split('\n').length - 1;
     at = end;
@@ -55,36 +55,51 @@ function endOfComment(source, start) {
 }
 
 /**
- * Where a string ends, whose first quote ends at `at`.
+ * Where a string ends.
  * @param {string} source
- * @param {number} at
- * @param {string} opening
- * @param {string} hashes
+ * @param {number} start behind its first quote
+ * @param {string} opening what stands up to there: `"`, `r#"`, …
+ * @param {string} hashes those of `opening`
  */
-function endOfString(source, at, opening, hashes) {
-  if (opening.includes('r')) return source.indexOf(`"${hashes}`, at) + 1 + hashes.length;
+function endOfString(source, start, opening, hashes) {
+  if (opening.includes('r')) return source.indexOf(`"${hashes}`, start) + 1 + hashes.length;
+  let at = start;
   while (source[at] !== '"' && at < source.length) at += source[at] === '\\' ? 2 : 1;
   return at + 1;
 }
 
 /**
- * Where the item or block that starts at a token ends: past its `;` or its closing brace.
+ * Where brackets are closed again and `ends` is true of the token that closes them, or of one outside of all.
  * @param {Token[]} list
  * @param {number} start
+ * @param {(text: string) => boolean} ends
+ * @returns {number} behind that token
  */
-export function endOfItem(list, start) {
+function endOf(list, start, ends) {
   let depth = 0;
   for (let at = start; at < list.length; at += 1) {
     const text = list[at]?.text ?? '';
     if ('([{'.includes(text)) depth += 1;
     if (')]}'.includes(text)) depth -= 1;
-    if (depth === 0 && (text === '}' || text === ';')) return at + 1;
+    if (depth === 0 && ends(text)) return at + 1;
   }
   return list.length;
 }
 
 /**
- * The tokens without items that only tests have, and the names of their modules: `#[cfg(test)] mod tests;` is a file.
+ * Where the item that starts at a token ends: behind its `;` or its closing brace.
+ * @param {Token[]} list
+ * @param {number} start
+ */
+export function endOfItem(list, start) {
+  return endOf(list, start, (text) => text === '}' || text === ';');
+}
+
+/** Attributes of items that only tests have. */
+const TEST = /^# \[ (test \]|cfg \( (all \( )?(.* , )?test [),])/u;
+
+/**
+ * The tokens without items that only tests have, and the names of those that are modules: `#[cfg(test)] mod tests;` is a file.
  * @param {Token[]} list
  */
 export function withoutTests(list) {
@@ -93,31 +108,17 @@ export function withoutTests(list) {
   /** @type {string[]} */
   const modules = [];
   for (let at = 0; at < list.length; ) {
-    const end = list[at]?.text === '#' && list[at + 1]?.text === '[' ? endOfAttribute(list, at) : at;
-    const attribute = list.slice(at, end).map(({ text }) => text).join(' ');
-    if (/^# \[ (test \]|cfg \( (all \( )?(.* , )?test [),])/u.test(attribute)) {
-      const item = list.slice(end, endOfItem(list, end));
-      const module = item.findIndex(({ text }) => text === 'mod');
-      if (module >= 0) modules.push(item[module + 1]?.text ?? '');
-      at = end + item.length;
+    const isAttribute = list[at]?.text === '#' && list[at + 1]?.text === '[';
+    const end = isAttribute ? endOf(list, at + 1, (text) => text === ']') : at + 1;
+    const attribute = list.slice(at, end);
+    at = end;
+    if (TEST.test(attribute.map(({ text }) => text).join(' '))) {
+      at = endOfItem(list, end);
+      const module = list.slice(end, at).findIndex(({ text }) => text === 'mod');
+      if (module >= 0) modules.push(list[end + module + 1]?.text ?? '');
     } else {
-      kept.push(...list.slice(at, Math.max(end, at + 1)));
-      at = Math.max(end, at + 1);
+      kept.push(...attribute);
     }
   }
   return { kept, modules };
-}
-
-/**
- * @param {Token[]} list
- * @param {number} start at `#`
- */
-function endOfAttribute(list, start) {
-  let depth = 0;
-  for (let at = start; at < list.length; at += 1) {
-    if (list[at]?.text === '[') depth += 1;
-    if (list[at]?.text === ']') depth -= 1;
-    if (depth === 0 && at > start) return at + 1;
-  }
-  return list.length;
 }
