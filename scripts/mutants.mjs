@@ -9,10 +9,10 @@
  *     npm run test:mutants -- rope-base …   those named
  *     npm run test:mutants -- --check       only whether each still fits the source (part of lint)
  */
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { Failure, ROOT, output, script, step } from './run.mjs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { COPY, copyTree, failures } from './mutant-tests.mjs';
+import { Failure, ROOT, script, step } from './run.mjs';
 
 /**
  * @typedef {object} Mutant
@@ -21,20 +21,15 @@ import { Failure, ROOT, output, script, step } from './run.mjs';
  * @property {string} file
  * @property {string} find stands in the file exactly once
  * @property {string} replace takes its place
- * @property {string} run the test target and filters of test names: `lib kernel::rope`, `native server::`, `js`
+ * @property {string} run which tests should fail, as `failures` of mutant-tests.mjs takes them
  */
 
 /** @typedef {Mutant & { caught: string[], seconds: number, fault?: string }} Tried */
 
 const MUTANTS = join(ROOT, 'tests/mutants');
-const COPY = join(ROOT, 'target/mutants/tree');
-const TARGET = join(ROOT, 'target/mutants/target');
 const TABLE = join(ROOT, 'docs/mutants.md');
 /** What came of each mutant when it was last tried, by name: the table may be of several runs. */
 const RESULTS = join(ROOT, 'target/mutants/results.json');
-
-/** A test that takes longer runs into what the mutant broke. */
-const TIMEOUT = 10 * 60_000;
 
 /** @returns {Mutant[]} */
 function readMutants() {
@@ -53,46 +48,6 @@ function mutated({ name, file, find, replace }, tree) {
   const parts = readFileSync(path, 'utf8').split(find);
   if (parts.length !== 2) throw new Failure(`${name}: its text stands ${parts.length - 1} times in ${file}; must be once:\n${find}`);
   return parts.join(replace);
-}
-
-/** Brings the copy up to date; unchanged files keep their times, by which cargo tells what to build. */
-function copyTree() {
-  const files = output('git', ['ls-files', '--cached', '--others', '--exclude-standard'])?.split('\n') ?? [];
-  const present = files.filter((file) => existsSync(join(ROOT, file)));
-  const wanted = new Set(present);
-  if (existsSync(COPY)) {
-    for (const file of readdirSync(COPY, { recursive: true, encoding: 'utf8' })) {
-      if (statSync(join(COPY, file)).isFile() && !wanted.has(file)) rmSync(join(COPY, file));
-    }
-  }
-  for (const file of present) {
-    const [from, to] = [join(ROOT, file), join(COPY, file)];
-    if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) continue;
-    mkdirSync(dirname(to), { recursive: true });
-    cpSync(from, to);
-  }
-}
-
-/**
- * Runs tests on the copy: the names of those that failed, none if all passed.
- * @param {string} tests as in {@link Mutant}
- * @returns {string[]}
- */
-function failures(tests) {
-  const [target = '', ...filters] = tests.split(' ');
-  const choice = target === 'lib' ? ['--lib'] : ['--test', target];
-  const { status, stdout, stderr, error } = spawnSync('cargo', ['test', ...choice, '--', ...filters], {
-    cwd: COPY, encoding: 'utf8', maxBuffer: 1 << 28, timeout: TIMEOUT,
-    env: { ...process.env, CARGO_TARGET_DIR: TARGET, CARGO_PROFILE_TEST_OPT_LEVEL: '1', CARGO_INCREMENTAL: '1' },
-  });
-  if (error && 'code' in error && error.code === 'ETIMEDOUT') return ['(it never ends)'];
-  if (error) throw error;
-  if (/^error(\[E\d+\])?: (?!test failed)/mu.test(stderr)) throw new Failure(`it does not build:\n${stderr.slice(-2000)}`);
-  const run = [...stdout.matchAll(/^running (\d+) tests?$/gmu)].reduce((sum, [, count]) => sum + Number(count), 0);
-  if (run === 0) throw new Failure(`no test is named by: ${tests}`);
-  const failed = [...stdout.matchAll(/^test (\S+).* FAILED$/gmu)].map(([, name = '']) => name);
-  if (status !== 0 && failed.length === 0) return [`(the tests end with ${status})`];
-  return failed;
 }
 
 /**
