@@ -90,6 +90,11 @@ mod tests {
         cache.insert(prefix([0, 1, 9]));
         assert_eq!(cache.lookup(&[0, 1, 2, 8]).tokens, 3);
         assert_eq!(cache.lookup(&[0, 1, 9, 9]).tokens, 3);
+        assert_eq!(
+            cache.lookup(&[0, 9, 2, 3]).tokens,
+            1,
+            "what is equal behind a difference does not count"
+        );
         assert_eq!(cache.lookup(&[7]).tokens, 0);
         assert_eq!(cache.lookup(&[]).tokens, 0);
     }
