@@ -28,12 +28,14 @@ await script(async () => {
   const host = output('rustc', ['-vV'])?.match(/^host: (.+)$/mu)?.[1] ?? '';
   const [corpus, failures] = ['corpus', 'failures'].map((name) => join(ROOT, 'target/fuzz', name, target));
   for (const folder of [corpus, failures]) mkdirSync(folder ?? '', { recursive: true });
-  const cargo = ['run', '--release', '--manifest-path', MANIFEST, '--target-dir', 'target/fuzz'];
+  const writeSeeds = join(ROOT, 'target/fuzz/write_seeds');
   step(`fuzzing ${target} for ${seconds} s`);
-  await run('cargo', [...cargo, '--bin', 'write_seeds', '--', target, corpus ?? '']);
+  // By itself, since cargo would build the whole crate once more, without counters.
+  await run('rustc', ['--edition', '2024', '-o', writeSeeds, 'tests/fuzz/write_seeds.rs']);
+  await run(writeSeeds, [target, corpus ?? '']);
   // With a target named, build scripts and macros get no counters.
   await run('cargo', [
-    ...cargo, '--target', host, '--bin', target, '--', corpus ?? '', `-max_total_time=${seconds}`, '-timeout=10',
+    'run', '--release', '--manifest-path', MANIFEST, '--target-dir', 'target/fuzz', '--target', host, '--bin', target, '--', corpus ?? '', `-max_total_time=${seconds}`, '-timeout=10',
     '-rss_limit_mb=2048', '-max_len=65536', `-artifact_prefix=${failures}/`, '-print_final_stats=1',
   ], { RUSTFLAGS: COUNTERS.join(' ') });
 });
