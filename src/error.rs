@@ -1,4 +1,4 @@
-//! The one error type. Variants carry facts; [`Error::kind`] is the stable
+//! The crate's error type. Variants carry facts; [`Error::kind`] is the stable
 //! word that HTTP and JavaScript share.
 
 /// What can go wrong, from reading a model file to writing an answer.
@@ -22,7 +22,7 @@ pub enum Error {
         reason: String,
     },
     /// The request names a model that is not loaded.
-    #[error("model: {:?} is not loaded here; loaded: {loaded}", shown(asked))]
+    #[error("model: {:?} is not loaded here; loaded: {loaded}", escape(asked))]
     UnknownModel {
         /// The name in the request.
         asked: String,
@@ -30,7 +30,7 @@ pub enum Error {
         loaded: String,
     },
     /// The file is not a well-formed GGUF model: truncated, corrupt or foreign.
-    #[error("invalid model file: {}: {}", shown(place), shown(reason))]
+    #[error("invalid model file: {}: {}", escape(place), escape(reason))]
     InvalidModel {
         /// Where in the file: a key, a tensor or a byte offset.
         place: String,
@@ -38,7 +38,7 @@ pub enum Error {
         reason: String,
     },
     /// The file is well formed, but asks for what this crate does not do.
-    #[error("unsupported model: {}", shown(.0))]
+    #[error("unsupported model: {}", escape(.0))]
     UnsupportedModel(String),
     /// A score is not a finite number, so weights or activations are broken.
     #[error("the model gave a score that is not a finite number for documents[{index}]")]
@@ -62,24 +62,24 @@ pub enum Error {
     Tensor(String),
 }
 
-/// Most characters that a message quotes of what a file or a request says.
-const QUOTED: usize = 400;
+/// Most characters that a message quotes of a file or a request.
+const MAX_QUOTED: usize = 400;
 
-/// Text of a file or a request as a message may hold it: no longer than it should be, and with
+/// Text of a file or a request as a message may hold it: cut to [`MAX_QUOTED`] characters, with
 /// control characters, which a terminal would obey, escaped.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::new();
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::new();
     for (count, c) in text.chars().enumerate() {
-        if count == QUOTED {
-            shown.push('…');
+        if count == MAX_QUOTED {
+            escaped.push('…');
             break;
         }
         match c.is_control() {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
+            true => escaped.extend(c.escape_default()),
+            false => escaped.push(c),
         }
     }
-    shown
+    escaped
 }
 
 /// A result with this crate's [`Error`].
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_file_says_is_shown_short_and_escaped() {
+    fn text_of_a_file_is_cut_and_escaped_in_messages() {
         let message = Error::model("\u{1b}[31m".repeat(1000), "has a bell\u{7}").to_string();
         assert!(message.starts_with("invalid model file: \\u{1b}[31m"), "{message}");
         assert!(message.ends_with("…: has a bell\\u{7}"), "{message}");

@@ -34,6 +34,8 @@ mod error;
 #[cfg(feature = "native")]
 pub mod eval;
 pub mod gguf;
+#[cfg(feature = "native")]
+mod input_file;
 mod kernel;
 mod model;
 pub mod prompt;

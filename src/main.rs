@@ -1,16 +1,16 @@
-//! The command line's entry: parses, dispatches, prints an error once.
+//! The command line's entry: parses, dispatches, prints the error if there is one.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use qwen3_rerank::cli::{Cli, is_closed_pipe, tell};
+use qwen3_rerank::cli::{Cli, eprint_line, is_closed_pipe};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         if let Err(error) = pool.build_global() {
-            tell(&format!("error: --threads {threads}: {error}"));
+            eprint_line(&format!("error: --threads {threads}: {error}"));
             return ExitCode::FAILURE;
         }
     }
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         // As tools do that leave this to the default action of SIGPIPE, but quietly.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&format!("error: {}", describe(&error)));
+            eprint_line(&format!("error: {}", describe(&error)));
             ExitCode::FAILURE
         }
     }

@@ -1,10 +1,11 @@
-//! A request's answer before it takes a form, and what its caller should know of.
+//! A request's result before it takes a form.
 
 use serde::Serialize;
 
 use super::score::Score;
+use super::warning::Warning;
 
-/// A request's answer, before it takes a wire form.
+/// A request's result, from which a [`dialect`](super::dialect) writes the answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Ranking {
@@ -14,7 +15,7 @@ pub struct Ranking {
     pub results: Vec<Ranked>,
     /// What the request cost.
     pub usage: Usage,
-    /// What the caller should know of.
+    /// What the caller should know.
     pub warnings: Vec<Warning>,
 }
 
@@ -35,38 +36,4 @@ pub struct Usage {
     /// Tokens that went through the model: the shared prefix once, unless it was there from a
     /// request before, and equal documents once.
     pub evaluated_tokens: usize,
-}
-
-/// Something that did not stop a request, but that its caller should know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Warning {
-    /// The end of a document was cut off.
-    Truncated {
-        /// Index into the request's documents.
-        index: usize,
-        /// Tokens that the prompt kept, frame included.
-        tokens: usize,
-    },
-    /// A text already carries the template's markers, so it would be put into
-    /// the template twice, which flattens scores.
-    AlreadyTemplated {
-        /// `query` or `documents[i]`; only the first document is named.
-        field: String,
-    },
-}
-
-impl std::fmt::Display for Warning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Truncated { index, tokens } => {
-                write!(f, "documents[{index}] was cut to fit; its prompt has {tokens} tokens")
-            }
-            Self::AlreadyTemplated { field } => write!(
-                f,
-                "{field} already carries the prompt template; give plain text, or set templated"
-            ),
-        }
-    }
 }

@@ -1,7 +1,11 @@
 //! One request type behind every face, and its reading from JSON.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::document::DocumentReader;
+use super::fields::{field, names, required_text, type_name};
+use super::model_name::is_same_model;
+use super::warning::Warning;
 use crate::{Error, Result};
 
 /// The most documents that one request may hold.
@@ -36,6 +40,10 @@ pub struct RerankRequest {
     /// `<Document>: …`: put them into the chat frame as they are (the query's
     /// last line break may be left out, and either may carry the frame itself).
     pub templated: bool,
+    /// Write margins, the logits' difference, in place of probabilities; `false` unless asked.
+    pub raw_scores: bool,
+    /// What its reading left out; the answer carries it.
+    pub warnings: Vec<Warning>,
 }
 
 impl RerankRequest {
@@ -52,12 +60,15 @@ impl RerankRequest {
             return_documents: true,
             control_tokens: false,
             templated: false,
+            raw_scores: false,
+            warnings: Vec::new(),
         }
     }
 
-    /// Reads a request from JSON, taking the synonyms of the rerank family
-    /// (`texts`, `top_k`, `instruct`, `return_text`; documents as strings or
-    /// `{"text": …}`). Unknown fields are ignored; `null` means left out.
+    /// Reads a request from JSON, taking the synonyms of the rerank family (`texts`, `top_k`,
+    /// `instruct`, `return_text`, …). `null` means left out. Documents are strings, `{"text": …}`,
+    /// or objects whose fields `rank_fields` names. Fields that bear on scores or results but have
+    /// no use here leave a warning; other unknown fields are ignored.
     ///
     /// # Errors
     /// [`Error::InvalidShape`] for a missing field or a wrong type,
@@ -68,18 +79,11 @@ impl RerankRequest {
         })?;
         let (documents_name, documents) = field(fields, &["documents", "texts"])?
             .ok_or_else(|| Error::shape("documents", "is missing; give an array of strings"))?;
-        let query = text(fields, &["query"])?
-            .ok_or_else(|| Error::shape("query", "is missing; give a string"))?;
-        let mut request = Self::new(query, read_documents(documents_name, documents)?);
-        request.model = text(fields, &["model"])?.filter(|name| !name.trim().is_empty());
-        request.top_n = count(fields, &["top_n", "top_k"])?;
-        request.instruction = text(fields, &["instruction", "instruct"])?;
-        request.max_tokens_per_doc = count(fields, &["max_tokens_per_doc"])?;
-        request.truncate = flag(fields, &["truncate", "truncation"])?.unwrap_or(true);
-        request.return_documents =
-            flag(fields, &["return_documents", "return_text"])?.unwrap_or(true);
-        request.control_tokens = flag(fields, &["control_tokens"])?.unwrap_or(false);
-        request.templated = flag(fields, &["templated"])?.unwrap_or(false);
+        let query = required_text(fields, "query")?;
+        let mut reader = DocumentReader::new(names(fields, "rank_fields")?)?;
+        let mut request = Self::new(query, reader.read_all(documents_name, documents)?);
+        request.warnings = reader.warnings();
+        request.read_options(fields)?;
         request.validate()?;
         Ok(request)
     }
@@ -109,111 +113,17 @@ impl RerankRequest {
         Ok(())
     }
 
-    /// Checks that the model asked for, if any, is one of `loaded`: in any
-    /// case, with or without the `owner/` that clients put before it.
+    /// Checks that the model asked for, if any, is one of `loaded`. Names are compared without
+    /// owner, case, spaces, `-`, `_`, `.gguf` and the quantization.
     ///
     /// # Errors
     /// [`Error::UnknownModel`].
     pub fn check_model(&self, loaded: &[&str]) -> Result<()> {
         let Some(asked) = &self.model else { return Ok(()) };
-        if loaded.iter().any(|name| last_part(name).eq_ignore_ascii_case(last_part(asked))) {
+        if loaded.iter().any(|name| is_same_model(name, asked)) {
             return Ok(());
         }
         Err(Error::UnknownModel { asked: asked.clone(), loaded: loaded.join(", ") })
-    }
-}
-
-fn last_part(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name).trim()
-}
-
-/// The first of `names` that is there and not null. Two synonyms at once are refused.
-fn field<'a>(
-    fields: &'a Map<String, Value>,
-    names: &[&'static str],
-) -> Result<Option<(&'static str, &'a Value)>> {
-    let mut present = names
-        .iter()
-        .filter_map(|&name| fields.get(name).filter(|v| !v.is_null()).map(|value| (name, value)));
-    let found = present.next();
-    if let (Some((first, a)), Some((second, b))) = (found, present.next())
-        && a != b
-    {
-        return Err(Error::value(second, format!("contradicts {first}; give only one of them")));
-    }
-    Ok(found)
-}
-
-/// A string under one of `names`; `None` if it is not there or null.
-pub(crate) fn text(fields: &Map<String, Value>, names: &[&'static str]) -> Result<Option<String>> {
-    match field(fields, names)? {
-        None => Ok(None),
-        Some((_, Value::String(text))) => Ok(Some(text.clone())),
-        Some((name, other)) => {
-            Err(Error::shape(name, format!("must be a string, not {}", type_name(other))))
-        }
-    }
-}
-
-fn flag(fields: &Map<String, Value>, names: &[&'static str]) -> Result<Option<bool>> {
-    match field(fields, names)? {
-        None => Ok(None),
-        Some((_, Value::Bool(flag))) => Ok(Some(*flag)),
-        Some((name, other)) => {
-            Err(Error::shape(name, format!("must be true or false, not {}", type_name(other))))
-        }
-    }
-}
-
-fn count(fields: &Map<String, Value>, names: &[&'static str]) -> Result<Option<usize>> {
-    let Some((name, value)) = field(fields, names)? else { return Ok(None) };
-    let Value::Number(number) = value else {
-        let reason = format!("must be a whole number of at least 1, not {}", type_name(value));
-        return Err(Error::shape(name, reason));
-    };
-    // JavaScript and some clients write whole numbers as 3.0.
-    let whole = number.as_u64().or_else(|| {
-        // More than there can be is the same as all.
-        number.as_f64().filter(|f| f.fract() == 0.0 && *f >= 1.0).map(|f| f as u64)
-    });
-    match whole.map(usize::try_from) {
-        Some(Ok(count)) if count > 0 => Ok(Some(count)),
-        // More than there can be is the same as all.
-        Some(Err(_)) => Ok(Some(usize::MAX)),
-        _ => Err(Error::value(name, format!("is {number}; must be a whole number of at least 1"))),
-    }
-}
-
-fn read_documents(name: &str, value: &Value) -> Result<Vec<String>> {
-    let Value::Array(items) = value else {
-        let reason = format!("must be an array of strings, not {}", type_name(value));
-        return Err(Error::shape(name, reason));
-    };
-    let document = |(index, item): (usize, &Value)| match item {
-        Value::String(text) => Ok(text.clone()),
-        Value::Object(fields) => match fields.get("text") {
-            Some(Value::String(text)) => Ok(text.clone()),
-            _ => Err(Error::shape(
-                format!("{name}[{index}].text"),
-                "is missing or not a string; a document is a string or {\"text\": string}",
-            )),
-        },
-        other => Err(Error::shape(
-            format!("{name}[{index}]"),
-            format!("must be a string or {{\"text\": string}}, not {}", type_name(other)),
-        )),
-    };
-    items.iter().enumerate().map(document).collect()
-}
-
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Score {
     pub probability: f64,
     /// Logit of "yes" less logit of "no"; finite.
     pub margin: f32,
-    /// Tokens of the whole prompt: frame, query and document.
+    /// Tokens of the whole prompt: template, query and document.
     pub tokens: usize,
     /// Whether the document was cut to fit.
     pub truncated: bool,
@@ -27,6 +27,11 @@ impl Score {
         // Not std's: its exponential rounds otherwise in WebAssembly.
         let probability = 1.0 / (1.0 + libm::exp(f64::from(-margin)));
         margin.is_finite().then_some(Self { probability, margin, tokens, truncated })
+    }
+
+    /// What answers give as the score: the probability, or the margin if `raw`.
+    pub(crate) fn written(&self, raw: bool) -> f64 {
+        if raw { f64::from(self.margin) } else { self.probability }
     }
 }
 

@@ -1,8 +1,8 @@
 //! `bench`: how fast a model loads, reads a prompt and reranks, and the memory that takes.
 
+mod bench_report;
 mod memory;
-mod report;
-mod work;
+mod workload;
 
 use std::hint::black_box;
 use std::io::Write;
@@ -11,12 +11,12 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Args;
 
+use self::bench_report::{BenchReport, Samples};
 use self::memory::peak_bytes;
-use self::report::{Report, Runs};
-use self::work::Work;
+use self::workload::Workload;
 use super::load::{ModelArgs, bar};
-use super::parse_count;
-use super::rerank::print;
+use super::number;
+use super::output::print_json;
 use crate::api::MAX_DOCUMENTS;
 use crate::model::{Batch, ForwardPass, Model, PassStep, PrefixHit};
 use crate::{Reranker, Usage};
@@ -49,13 +49,13 @@ pub(super) struct BenchArgs {
     #[command(flatten)]
     model: ModelArgs,
     /// Tokens of the prompt that is read alone, and of each document
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = parse_count)]
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = number::count)]
     tokens: usize,
     /// Documents of a request
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = parse_documents)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = number::at_most(MAX_DOCUMENTS))]
     documents: usize,
     /// How often each is measured
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_runs)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = number::at_most(MAX_RUNS))]
     runs: usize,
     /// Print JSON rather than a table
     #[arg(long)]
@@ -65,30 +65,15 @@ pub(super) struct BenchArgs {
     texts: bool,
 }
 
-fn parse_documents(text: &str) -> Result<usize, String> {
-    parse_up_to(text, MAX_DOCUMENTS)
-}
-
-fn parse_runs(text: &str) -> Result<usize, String> {
-    parse_up_to(text, MAX_RUNS)
-}
-
-fn parse_up_to(text: &str, most: usize) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count) if (1..=most).contains(&count) => Ok(count),
-        _ => Err(format!("must be a whole number from 1 to {most}")),
-    }
-}
-
 impl BenchArgs {
     pub(super) fn run(self) -> Result<()> {
         let (reranker, seconds) = self.load()?;
         if self.texts {
-            return Work::new(&reranker, self.tokens, self.documents)?.print(self.runs);
+            return Workload::new(&reranker, self.tokens, self.documents)?.print(self.runs);
         }
         let report = self.measure(reranker, seconds)?;
         if self.json {
-            return print(&report);
+            return print_json(&report);
         }
         let mut stdout = std::io::stdout().lock();
         write!(stdout, "{report}")?;
@@ -99,15 +84,15 @@ impl BenchArgs {
         timed(|| self.model.load(None))
     }
 
-    fn measure(&self, reranker: Reranker, load_seconds: f64) -> Result<Report> {
+    fn measure(&self, reranker: Reranker, load_seconds: f64) -> Result<BenchReport> {
         let progress = bar("measuring", "{pos}/{len} {eta}");
         progress.set_length(self.runs as u64);
-        let [mut prefill, mut share, mut rerank, mut load]: [Runs; 4] = Default::default();
-        let mut work = Work::new(&reranker, self.tokens, self.documents)?;
+        let [mut prefill, mut share, mut rerank, mut load]: [Samples; 4] = Default::default();
+        let mut workload = Workload::new(&reranker, self.tokens, self.documents)?;
         let mut usage = Usage::default();
         for _ in 0..self.runs {
-            let request = work.prompt()?;
-            let ((), whole) = timed(|| read(reranker.model(), &work.ids(&request)?))?;
+            let request = workload.prompt()?;
+            let ((), whole) = timed(|| read(reranker.model(), &workload.ids(&request)?))?;
             let mut multiplied = reranker.model().products(self.tokens);
             let ((), products) = timed(|| {
                 multiplied.multiply();
@@ -115,7 +100,7 @@ impl BenchArgs {
             })?;
             prefill.push(self.tokens as f64 / whole);
             share.push(products / whole);
-            let request = work.request()?;
+            let request = workload.request()?;
             let (ranking, seconds) = timed(|| Ok(reranker.rerank(&request)?))?;
             rerank.push(self.documents as f64 / seconds);
             usage = ranking.usage;
@@ -129,7 +114,7 @@ impl BenchArgs {
         for _ in 1..self.runs {
             load.push(self.load()?.1);
         }
-        Ok(Report {
+        Ok(BenchReport {
             model,
             backend: runs_on.backend,
             threads: runs_on.threads,

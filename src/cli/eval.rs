@@ -9,14 +9,15 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::load::{ModelArgs, bar};
-use super::rerank::print;
-use super::{parse_count, tell};
+use super::number;
+use super::output::{eprint_line, print_json};
 use crate::api::MAX_DOCUMENTS;
-use crate::eval::Rankings;
 use crate::eval::candidates::Index;
-use crate::eval::dataset::{Dataset, Query};
-use crate::eval::report::Report;
-use crate::eval::runs::Runs;
+use crate::eval::dataset::Dataset;
+use crate::eval::eval_report::EvalReport;
+use crate::eval::items::Query;
+use crate::eval::rankings::Rankings;
+use crate::eval::run_files::RunFiles;
 use crate::{Ranking, RerankRequest, Reranker, Warning};
 
 const EXAMPLES: &str = "\
@@ -26,7 +27,7 @@ Examples:
 
 DIR holds corpus.jsonl ({\"_id\", \"title\", \"text\"}), queries.jsonl ({\"_id\", \"text\"}) and
 qrels/SPLIT.tsv (a header, then query-id, corpus-id and score with tabs between). A document is
-its title and text with a space between. Grades above 0 are relevant; the figures are those of
+its title and text with a space between; other strings are told. Grades above 0 are relevant; the figures are those of
 trec_eval: ndcg_cut.10, recip_rank of the first ten, map of the candidates.
 
 Queries to which nothing is relevant are left out and counted; those whose relevant documents
@@ -53,13 +54,13 @@ pub(super) struct EvalArgs {
     #[arg(long, default_value = "test")]
     split: String,
     /// Rerank BM25's best N documents for each query
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = parse_top)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = number::at_most(MAX_DOCUMENTS))]
     top: usize,
     /// The task that the model is told [default: web search]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     instruction: Option<String>,
     /// Only the first N queries with relevant documents, in the order of queries.jsonl
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", value_parser = number::count)]
     limit: Option<usize>,
     /// Write both orders to bm25.run and rerank.run in this folder
     #[arg(long, value_name = "DIR")]
@@ -69,26 +70,23 @@ pub(super) struct EvalArgs {
     json: bool,
 }
 
-fn parse_top(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(top @ 1..=MAX_DOCUMENTS) => Ok(top),
-        _ => Err(format!("must be a whole number from 1 to {MAX_DOCUMENTS}")),
-    }
-}
-
 impl EvalArgs {
     pub(super) fn run(self) -> Result<()> {
         // Before the model, which takes long to load.
         let mut dataset = Dataset::read(&self.data, &self.split)?;
+        for warning in &dataset.warnings {
+            eprint_line(&format!("warning: {warning}"));
+        }
         dataset.queries.truncate(self.limit.unwrap_or(usize::MAX));
-        let runs = self.runs.as_deref().map(|folder| Runs::new(folder, &dataset)).transpose()?;
+        let runs =
+            self.runs.as_deref().map(|folder| RunFiles::new(folder, &dataset)).transpose()?;
         let reranker = self.model.load(None)?;
         self.check_queries(&reranker, &dataset.queries)?;
         let candidates = self.candidates(&dataset);
         let start = Instant::now();
         let reranked = self.rerank(&reranker, &dataset, &candidates)?;
         let seconds = start.elapsed().as_secs_f64();
-        let report = Report {
+        let report = EvalReport {
             model: &reranker.info().name,
             data: self.data.display().to_string(),
             split: &self.split,
@@ -102,7 +100,7 @@ impl EvalArgs {
         };
         // First the figures, which took long: a full disk shall not lose them.
         if self.json {
-            print(&report)?;
+            print_json(&report)?;
         } else {
             let mut stdout = std::io::stdout().lock();
             write!(stdout, "{report}")?;
@@ -141,7 +139,7 @@ impl EvalArgs {
         Ok(())
     }
 
-    /// The candidates in the model's order; what was cut is said on stderr.
+    /// The candidates in the model's order; documents that were cut are counted on stderr.
     fn rerank(
         &self,
         reranker: &Reranker,
@@ -168,7 +166,9 @@ impl EvalArgs {
                     Warning::Truncated { .. } => cut += 1,
                     other => progress.suspend(|| {
                         let id = &query.id;
-                        tell(&format!("warning: the query {id:?} and what BM25 found: {other}"));
+                        eprint_line(&format!(
+                            "warning: the query {id:?} and what BM25 found: {other}"
+                        ));
                     }),
                 }
             }
@@ -176,7 +176,7 @@ impl EvalArgs {
         }
         progress.finish_and_clear();
         if cut > 0 {
-            tell(&format!("warning: {cut} of {done} documents were cut to fit"));
+            eprint_line(&format!("warning: {cut} of {done} documents were cut to fit"));
         }
         Ok(rankings)
     }

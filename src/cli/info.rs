@@ -8,8 +8,8 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 
 use super::load::ModelArgs;
-use super::rerank::print;
-use crate::error::shown;
+use super::output::print_json;
+use crate::error::escape;
 use crate::{Diagnostics, ModelInfo};
 
 /// Arguments of `info`.
@@ -27,7 +27,7 @@ impl InfoArgs {
         let reranker = self.model.load(None)?;
         let (info, runs_on) = (reranker.info(), reranker.diagnostics());
         if self.json {
-            return print(&Facts { info, runs_on: &runs_on });
+            return print_json(&Facts { info, runs_on: &runs_on });
         }
         let mut stdout = std::io::stdout().lock();
         for (name, text) in table(info, &runs_on) {
@@ -54,7 +54,7 @@ fn table(info: &ModelInfo, runs_on: &Diagnostics) -> Vec<(&'static str, String)>
         config.heads, config.head_dim, config.kv_heads
     );
     let mut lines = vec![
-        ("name", shown(&info.name)),
+        ("name", escape(&info.name)),
         ("architecture", "qwen3".to_string()),
         ("file", HumanBytes(info.file_size).to_string()),
         ("parameters", info.parameters.to_string()),

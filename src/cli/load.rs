@@ -1,14 +1,14 @@
 //! Loading the model that `--model` names, with a progress bar, or the default one.
 
-use std::fs::File;
 use std::io::{Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::parse_count;
+use super::number;
+use crate::input_file::open;
 use crate::{EMBEDDED_MODEL, LoadOptions, Reranker};
 
 /// Which model, for every subcommand that scores.
@@ -18,7 +18,7 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = "FILE", env = "QWEN3_RERANK_MODEL")]
     model: Option<PathBuf>,
     /// Longest prompt in tokens [default: 8192, or what the model takes if less]
-    #[arg(long, value_name = "TOKENS", value_parser = parse_count)]
+    #[arg(long, value_name = "TOKENS", value_parser = number::count)]
     max_length: Option<usize>,
 }
 
@@ -54,17 +54,6 @@ impl ModelArgs {
     pub(crate) fn stem(&self) -> Option<String> {
         Some(self.model.as_ref()?.file_stem()?.to_string_lossy().into_owned())
     }
-}
-
-/// Opens a file, with its name in every error. Unix opens folders too and
-/// fails only when they are read, so those are refused here.
-pub(crate) fn open(path: &Path) -> Result<File> {
-    let context = || path.display().to_string();
-    let file = File::open(path).with_context(context)?;
-    if file.metadata().with_context(context)?.is_dir() {
-        bail!("{}: is a folder, not a file", path.display());
-    }
-    Ok(file)
 }
 
 /// A bar on stderr, drawn only where that is a terminal.

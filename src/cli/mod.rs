@@ -1,113 +1,17 @@
-//! The command line: one file per subcommand that scores, and what they share.
+//! The command line: one file per subcommand, and what they share.
 
+mod arguments;
 mod bench;
+mod documents;
 mod eval;
 mod info;
-pub(crate) mod load;
+mod load;
+mod log;
+mod number;
+mod output;
 mod rerank;
 mod score;
 mod serve;
 
-use std::io::{ErrorKind, Write};
-
-use clap::{Parser, Subcommand};
-
-use crate::convert::quantize::QuantizeArgs;
-use crate::convert::random::RandomArgs;
-
-const EXAMPLES: &str = "\
-Examples:
-  qwen3-rerank rerank --query 'capital of France' --documents documents.json
-  printf 'Paris\\nBerlin\\n' | qwen3-rerank rerank --query 'capital of France' --documents -
-  qwen3-rerank serve --model model.gguf --port 8080
-
-Errors go to stderr; the exit code is 2 for wrong arguments and 1 for all else.";
-
-/// Reranks documents with Qwen3-Reranker models in GGUF files.
-#[derive(Debug, Parser)]
-#[command(name = "qwen3-rerank", version, after_help = EXAMPLES, max_term_width = 100)]
-pub struct Cli {
-    /// Threads that compute [default: one for each processor]
-    #[arg(long, global = true, value_name = "N", value_parser = parse_threads)]
-    pub threads: Option<usize>,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Order documents by how well they answer a query, and print JSON
-    Rerank(rerank::RerankArgs),
-    /// Score pairs of query and document, as JSON lines
-    Score(score::ScoreArgs),
-    /// Say what a model file holds
-    Info(info::InfoArgs),
-    /// Measure a model on queries with known answers (BEIR's form), beside BM25
-    Eval(eval::EvalArgs),
-    /// Measure speed and memory of a model on this machine
-    Bench(bench::BenchArgs),
-    /// Answer rerank requests over HTTP
-    Serve(serve::ServeArgs),
-    /// Make a rerank GGUF from a checkpoint folder or another GGUF
-    Quantize(QuantizeArgs),
-    /// Write a model with random weights, for tests and benchmarks
-    Random(RandomArgs),
-}
-
-impl Cli {
-    /// Runs the chosen subcommand.
-    ///
-    /// # Errors
-    /// Whatever went wrong, for the user to read.
-    pub fn run(self) -> anyhow::Result<()> {
-        match self.command {
-            Command::Rerank(args) => args.run(),
-            Command::Score(args) => args.run(),
-            Command::Info(args) => args.run(),
-            Command::Eval(args) => args.run(),
-            Command::Bench(args) => args.run(),
-            Command::Serve(args) => args.run(),
-            Command::Quantize(args) => Ok(args.run()?),
-            Command::Random(args) => Ok(args.run()?),
-        }
-    }
-}
-
-/// Writes a line to standard error. Where that cannot be written, such as on a
-/// full disk, nobody can be told, and the work goes on.
-pub fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// Whether an error is only that the reader of our output has left, as `head` does.
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let cause = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
-    };
-    error.chain().any(|link| cause(link) == Some(ErrorKind::BrokenPipe))
-}
-
-/// A count for clap, with one message for all that is none.
-fn parse_count(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err("must be a whole number of at least 1".to_string()),
-    }
-}
-
-fn parse_threads(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count @ 1..=1024) => Ok(count),
-        _ => Err("must be a whole number from 1 to 1024".to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    #[test]
-    fn arguments_are_consistent() {
-        super::Cli::command().debug_assert();
-    }
-}
+pub use arguments::Cli;
+pub use output::{eprint_line, is_closed_pipe};

@@ -1,6 +1,6 @@
 //! `serve`: the HTTP server, from arguments to the signal that ends it.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,11 +10,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 use super::load::ModelArgs;
+use super::log;
+use super::output::eprint_line;
 use crate::Reranker;
-use crate::error::shown;
+use crate::error::escape;
 use crate::server;
 
 const EXAMPLES: &str = "\
@@ -44,28 +45,58 @@ pub(super) struct ServeArgs {
         value_name = "KEY",
         env = "QWEN3_RERANK_API_KEY",
         hide_env_values = true,
+        allow_hyphen_values = true,
         value_parser = NonEmptyStringValueParser::new()
     )]
     api_key: Option<String>,
     /// The model's name in answers [default: the one in its file]
     #[arg(long)]
     name: Option<String>,
-    /// A further name that requests may use for the model; can be given more than once
+    /// A further name of the model for --strict-model; can be given more than once
     #[arg(long, value_name = "NAME")]
     alias: Vec<String>,
+    /// Refuse requests that name another model, rather than take any name
+    #[arg(long)]
+    strict_model: bool,
     /// Folder of a web page to serve beside the API
     #[arg(long, value_name = "DIR")]
     page: Option<PathBuf>,
+    /// Let web pages of this origin, such as https://example.org, use the API from browsers; * for
+    /// all; can be given more than once [default: none]
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
+    cors_origin: Vec<String>,
     /// Requests that may wait while one runs; more get status 429
     #[arg(long, value_name = "N", default_value_t = 32)]
     queue: usize,
 }
 
+/// Fails if a key cannot be sent: what comes in a header has no white space at its ends, and its
+/// scheme is cut off. The message does not repeat the key.
+fn check_api_key(key: &str) -> Result<()> {
+    let scheme = key.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
+    if scheme || key.trim_ascii() != key || !key.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+        bail!(
+            "--api-key: must be printable ASCII without spaces at its ends and without \"Bearer \""
+        );
+    }
+    Ok(())
+}
+
+/// An origin as browsers send it: scheme, host and, unless it is the scheme's own, port.
+fn parse_origin(text: &str) -> Result<String, String> {
+    let host = text.split_once("://").map(|(_, host)| host);
+    let is_host = |host: &str| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && !b"/?#@,*".contains(&b))
+    };
+    match text == "*" || host.is_some_and(is_host) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err("must be * or scheme://host[:port], such as https://example.org".into()),
+    }
+}
+
 impl ServeArgs {
     pub(super) fn run(self) -> Result<()> {
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-        let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
-        log.with_ansi(std::io::stderr().is_terminal()).init();
+        log::start()?;
         let options = self.options()?;
         let runtime =
             tokio::runtime::Runtime::new().context("cannot start the server's threads")?;
@@ -79,23 +110,16 @@ impl ServeArgs {
     }
 
     fn options(&self) -> Result<server::Options> {
-        if let Some(key) = &self.api_key {
-            // What comes in a header has no white space at its ends, and its scheme is cut off.
-            let scheme = key.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
-            if scheme || key.trim_ascii() != key || !key.bytes().all(|b| (b' '..=b'~').contains(&b))
-            {
-                bail!(
-                    "--api-key: must be printable ASCII without spaces at its ends and without \"Bearer \""
-                );
-            }
-        }
+        self.api_key.as_deref().map_or(Ok(()), check_api_key)?;
         if let Some(page) = self.page.as_deref().filter(|page| !page.is_dir()) {
             bail!("--page {}: no such folder", page.display());
         }
         Ok(server::Options {
             aliases: self.alias.iter().cloned().chain(self.model.stem()).collect(),
+            strict_model: self.strict_model,
             api_key: self.api_key.clone(),
             page: self.page.clone(),
+            cors_origins: self.cors_origin.clone(),
             queue: self.queue,
             ..server::Options::default()
         })
@@ -118,11 +142,14 @@ impl ServeArgs {
             stdout,
             "qwen3-rerank {} serving {} on http://{address}",
             env!("CARGO_PKG_VERSION"),
-            shown(&reranker.info().name)
+            escape(&reranker.info().name)
         )?;
         stdout.flush()?;
         if !address.ip().is_loopback() && options.api_key.is_none() {
-            tracing::warn!("anyone who reaches {address} may use this server: no --api-key is set");
+            // Not by way of the log, which RUST_LOG may silence.
+            eprint_line(&format!(
+                "warning: anyone who reaches {address} may use this server: no --api-key is set"
+            ));
         }
         let stop = asked_to_stop()?;
         server::run(listener, Arc::new(reranker), options, stop).await;

@@ -12,7 +12,7 @@ use super::chunked_writer::{Progress, encode, quantize};
 use super::file_type::{FileType, fallback};
 use super::partial_file::PartialFile;
 use super::source::{HeadRows, Source};
-use crate::cli::tell;
+use crate::cli::eprint_line;
 use crate::gguf::{TensorPlan, TensorType, Writer};
 use crate::model::{Head, Rows};
 use crate::{Error, Result};
@@ -250,10 +250,10 @@ impl QuantizeArgs {
         let mut bar = super::progress::bar("quantizing");
         let report = run(&self.from, self.types, &self.out, &mut bar)?;
         for fallback in &report.fallbacks {
-            tell(&fallback.to_string());
+            eprint_line(&fallback.to_string());
         }
         if report.requantized > 0 {
-            tell(&format!(
+            eprint_line(&format!(
                 "{} tensors had been quantized before; making the file from the original \
                  checkpoint loses less",
                 report.requantized

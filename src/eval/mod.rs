@@ -2,9 +2,9 @@
 
 pub(crate) mod candidates;
 pub(crate) mod dataset;
+pub(crate) mod eval_report;
+pub(crate) mod items;
+mod judgements;
 pub mod metrics;
-pub(crate) mod report;
-pub(crate) mod runs;
-
-/// For each query, documents by their index in the corpus, best first.
-pub(crate) type Rankings = Vec<Vec<usize>>;
+pub(crate) mod rankings;
+pub(crate) mod run_files;

@@ -91,6 +91,7 @@ export interface RerankProgress {
 export type Warning =
   | { kind: 'truncated'; index: number; tokens: number; message: string }
   | { kind: 'already_templated'; field: string; message: string }
+  | { kind: 'unused'; field: string; advice: string; message: string }
   | { kind: 'model'; message: string };
 
 /** How a loaded model computes, for bug reports and measurements. */

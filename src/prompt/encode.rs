@@ -138,7 +138,8 @@ impl Encoder {
 
     /// The prompts, once [`Encoder::step`] gave `false`.
     pub fn finish(self, frame: &Frame) -> Prompts {
-        let mut warnings = self.templated_texts();
+        let mut warnings = self.request.warnings.clone();
+        warnings.extend(self.templated_texts());
         let seam_holds = self.seam_holds();
         let mut sequences = vec![Vec::new(); self.places.len()];
         for (ids, place) in self.places {

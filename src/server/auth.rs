@@ -9,17 +9,17 @@ use axum::middleware::Next;
 use axum::response::Response;
 use subtle::ConstantTimeEq;
 
-use super::Served;
+use super::app_state::AppState;
 use super::error::ApiError;
 
 /// Lets a request pass if no key is set or if it carries the key, as
 /// `Authorization: Bearer KEY` or, as some clients write it, `Authorization: KEY`.
 pub(super) async fn check(
-    State(served): State<Arc<Served>>,
+    State(state): State<Arc<AppState>>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let Some(key) = &served.options.api_key else { return Ok(next.run(request).await) };
+    let Some(key) = &state.options.api_key else { return Ok(next.run(request).await) };
     let unauthorized = |message| ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
     let Some(value) = request.headers().get(AUTHORIZATION) else {
         return Err(unauthorized("the API key is missing; send Authorization: Bearer KEY"));

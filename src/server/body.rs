@@ -9,26 +9,24 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
-use tokio::sync::OwnedSemaphorePermit;
+use tower_http::timeout::TimeoutError;
 
+use super::app_state::AppState;
+use super::body_budget::BodyPermit;
 use super::error::ApiError;
-use super::{Options, Served};
-use crate::api::MAX_DOCUMENTS;
+use crate::api::{MAX_DOCUMENTS, json};
 
 /// A body read as JSON.
 pub(super) struct JsonBody {
     pub(super) value: Value,
-    /// Its bytes' share of what all requests may take together.
-    pub(super) held: Held,
+    /// Its bytes' share of the body budget.
+    pub(super) permit: BodyPermit,
 }
 
-/// A share of [`Served::room`].
-pub(super) type Held = Option<OwnedSemaphorePermit>;
-
-impl FromRequest<Arc<Served>> for JsonBody {
+impl FromRequest<Arc<AppState>> for JsonBody {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, served: &Arc<Served>) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &Arc<AppState>) -> Result<Self, ApiError> {
         let refused = |message| {
             ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
         };
@@ -38,19 +36,18 @@ impl FromRequest<Arc<Served>> for JsonBody {
         if request.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
             return Err(refused("the body must not be compressed: send no Content-Encoding"));
         }
-        let (bytes, held) = read(request.into_body(), served).await?;
-        if structure(&bytes) > MOST_STRUCTURE {
+        let (bytes, permit) = read(request.into_body(), state).await?;
+        if count_structure(&bytes) > MAX_STRUCTURE {
             let message = format!(
-                "the body has more than {MOST_STRUCTURE} brackets and commas outside of texts; a request holds at most {MAX_DOCUMENTS} documents"
+                "the body has more than {MAX_STRUCTURE} brackets and commas outside of texts; a request holds at most {MAX_DOCUMENTS} documents"
             );
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_value", message));
         }
-        let json = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
-        let value = serde_json::from_slice(json).map_err(|error| {
+        let value = json::read(bytes).map_err(|error| {
             let message = format!("the body is not valid JSON: {error}");
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", message)
         })?;
-        Ok(Self { value, held })
+        Ok(Self { value, permit })
     }
 }
 
@@ -73,10 +70,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Most brackets and commas of a body: many times those of a request with the
 /// most documents. A parsed value takes a hundred times the bytes of `{},`.
-const MOST_STRUCTURE: usize = 200_000;
+const MAX_STRUCTURE: usize = 200_000;
 
 /// Counts the brackets and commas that stand outside of texts.
-fn structure(json: &[u8]) -> usize {
+fn count_structure(json: &[u8]) -> usize {
     let (mut in_text, mut escaped, mut count) = (false, false, 0);
     for byte in json {
         match byte {
@@ -90,36 +87,28 @@ fn structure(json: &[u8]) -> usize {
     count
 }
 
-/// How much of a body over the limit is still read.
-const DROPPED: usize = 64 << 20;
+/// Most bytes behind the limit that are still read.
+const MAX_DROPPED_BYTES: usize = 64 << 20;
 
-/// Reads a body within the limits of the options and of the room that all requests share.
+/// Reads a body within the limit of the options and within the body budget.
 ///
-/// What is over them is read and dropped, up to [`DROPPED`]: a client that
-/// still writes when the connection closes never sees the answer.
-async fn read(mut body: Body, served: &Served) -> Result<(Vec<u8>, Held), ApiError> {
-    let Options { body_limit: limit, patience, .. } = served.options;
-    let (mut bytes, mut held, mut busy) = (Vec::new(), Held::None, false);
+/// What is over them is read and dropped, up to [`MAX_DROPPED_BYTES`]: a client that still writes
+/// when the connection closes never sees the answer. Ours for that, and for the budget:
+/// tower_http's limit stops reading at once.
+async fn read(mut body: Body, state: &AppState) -> Result<(Vec<u8>, BodyPermit), ApiError> {
+    let limit = state.options.body_limit;
+    let (mut bytes, mut permit, mut busy) = (Vec::new(), BodyPermit::default(), false);
     let mut length = 0;
-    loop {
-        let next = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
-        let next = tokio::time::timeout(patience, next).await.map_err(|_| {
-            let message = format!("nothing more of the body came for {} s", patience.as_secs());
-            ApiError::new(StatusCode::REQUEST_TIMEOUT, "invalid_body", message)
-        })?;
-        let Some(frame) = next else { break };
-        let frame = frame.map_err(|error| {
-            let message = format!("the body broke off: {error}");
-            ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", message)
-        })?;
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|error| broken_body(&error, state))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
-        if length > limit.saturating_add(DROPPED) {
+        if length > limit.saturating_add(MAX_DROPPED_BYTES) {
             break;
         }
-        busy = busy || length <= limit && !served.take(data.len(), &mut held);
+        busy = busy || length <= limit && !state.body_budget.try_reserve(data.len(), &mut permit);
         if busy || length > limit {
-            (bytes, held) = (Vec::new(), None);
+            (bytes, permit) = (Vec::new(), BodyPermit::default());
         } else {
             bytes.extend_from_slice(&data);
         }
@@ -128,20 +117,22 @@ async fn read(mut body: Body, served: &Served) -> Result<(Vec<u8>, Held), ApiErr
         let message = format!("the body is over the limit of {limit} bytes");
         return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message));
     }
-    if busy { Err(ApiError::busy()) } else { Ok((bytes, held)) }
+    if busy { Err(ApiError::busy()) } else { Ok((bytes, permit)) }
 }
 
-impl Served {
-    /// Adds `bytes` to what is held of the room, if there is so much left.
-    fn take(&self, bytes: usize, held: &mut Held) -> bool {
-        let Ok(count) = u32::try_from(bytes) else { return false };
-        let Ok(more) = self.room.clone().try_acquire_many_owned(count) else { return false };
-        match held {
-            Some(held) => held.merge(more),
-            None => *held = Some(more),
+/// The answer to a body that stalled or broke off.
+fn broken_body(error: &axum::Error, state: &AppState) -> ApiError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(link) = cause {
+        if link.is::<TimeoutError>() {
+            let seconds = state.options.io_timeout.as_secs_f64();
+            let message = format!("nothing more of the body came for {seconds} s");
+            return ApiError::new(StatusCode::REQUEST_TIMEOUT, "invalid_body", message);
         }
-        true
+        cause = link.source();
     }
+    let message = format!("the body broke off: {error}");
+    ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", message)
 }
 
 #[cfg(test)]
@@ -152,8 +143,8 @@ mod tests {
 
     #[test]
     fn structure_is_counted_outside_of_texts() {
-        assert_eq!(structure(br#"{"a,[{": ["b", "\",[", 1]}"#), 4);
-        assert_eq!(structure(b"[[[,,,"), 6);
+        assert_eq!(count_structure(br#"{"a,[{": ["b", "\",[", 1]}"#), 4);
+        assert_eq!(count_structure(b"[[[,,,"), 6);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::Error;
 
-/// An answer that is an error. Its message never tells of the server's insides.
+/// An answer that is an error. Its message says nothing of the server's own state.
 #[derive(Debug)]
 pub(super) struct ApiError {
     pub(super) status: StatusCode,

@@ -5,9 +5,8 @@ use std::path::Path;
 use axum::Router;
 use axum::handler::HandlerWithoutStateExt;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue};
-use axum::middleware::map_response;
-use axum::response::Response;
 use tower_http::services::ServeDir;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::error::not_found;
 
@@ -34,12 +33,7 @@ pub(super) fn page(folder: &Path) -> Router {
     let files = ServeDir::new(folder)
         .call_fallback_on_method_not_allowed(true)
         .fallback(not_found.into_service());
-    Router::new().fallback_service(files).layer(map_response(with_headers))
-}
-
-async fn with_headers(mut response: Response) -> Response {
-    for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
+    HEADERS.into_iter().fold(Router::new().fallback_service(files), |router, (name, value)| {
+        router.layer(SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value)))
+    })
 }

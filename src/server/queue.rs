@@ -1,4 +1,4 @@
-//! One inference at a time, and a bounded line of those that wait.
+//! One inference at a time, and a bounded queue of requests that wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +9,10 @@ use super::error::ApiError;
 
 /// Runs work on a blocking thread, one piece at a time in order of arrival.
 pub(super) struct Queue {
-    /// One for each piece of work that runs or waits.
-    places: Arc<Semaphore>,
-    /// Held by the one that runs.
-    turn: Arc<Semaphore>,
+    /// A permit for each piece of work that runs or waits.
+    queue_permits: Arc<Semaphore>,
+    /// The one permit of the work that runs.
+    inference_permits: Arc<Semaphore>,
 }
 
 /// Tells work that nobody waits for its result any more.
@@ -37,26 +37,32 @@ impl Drop for StopOnDrop {
 impl Queue {
     /// A queue in which `waiting` pieces of work may wait while one runs.
     pub(super) fn new(waiting: usize) -> Self {
-        let places = waiting.saturating_add(1).min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(places)), turn: Arc::new(Semaphore::new(1)) }
+        let permits = waiting.saturating_add(1).min(Semaphore::MAX_PERMITS);
+        Self {
+            queue_permits: Arc::new(Semaphore::new(permits)),
+            inference_permits: Arc::new(Semaphore::new(1)),
+        }
     }
 
-    /// Waits for a turn and does `work`. Dropping the future gives the place
-    /// up, or asks running work to stop.
+    /// Waits for the inference permit and does `work`. Dropping the future leaves the queue, or
+    /// asks running work to stop.
     ///
     /// # Errors
-    /// 429 if all places are taken, 500 if `work` panics.
+    /// 429 if the queue is full, 500 if `work` panics.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Stop) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| ApiError::busy())?;
-        let turn = self.turn.clone().acquire_owned().await.map_err(|_| ApiError::internal())?;
+        let queue_permit =
+            self.queue_permits.clone().try_acquire_owned().map_err(|_| ApiError::busy())?;
+        let inference_permits = self.inference_permits.clone();
+        let inference_permit =
+            inference_permits.acquire_owned().await.map_err(|_| ApiError::internal())?;
         let stop = Stop::default();
         let _guard = StopOnDrop(stop.clone());
         let task = tokio::task::spawn_blocking(move || {
-            // Held by the work, not by the request: who stops is not done at once.
-            let _held = (place, turn);
+            // Held by the work, not by the request: work that is asked to stop goes on to its next step.
+            let _permits = (queue_permit, inference_permit);
             work(&stop)
         });
         task.await.map_err(|error| {
@@ -73,7 +79,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_beyond_the_queue_is_refused_and_a_place_comes_free_again() {
+    async fn work_beyond_the_queue_is_refused_until_other_work_ends() {
         let queue = Arc::new(Queue::new(0));
         let (go, wait) = mpsc::channel::<()>();
         let (started, running) = tokio::sync::oneshot::channel();

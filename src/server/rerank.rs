@@ -8,64 +8,65 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{AppendHeaders, IntoResponse};
 
-use super::Served;
+use super::app_state::AppState;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::queue::Stop;
-use crate::api::dialect::{Documented, V1, answer_id};
+use crate::api::dialect::{DocumentedResponse, V1Response, answer_id};
 use crate::{Error, Ranking, RerankRequest, Reranker};
 
 /// Carries a sentence for each thing that the caller should know of, so that
 /// the answer keeps its documented keys.
-const WARNING: HeaderName = HeaderName::from_static("x-rerank-warning");
+pub(super) const WARNING: HeaderName = HeaderName::from_static("x-rerank-warning");
 
 /// Most warnings that an answer carries; clients bound the size of headers.
-const MOST_WARNINGS: usize = 20;
+const MAX_WARNINGS: usize = 20;
 
 /// `POST /rerank`.
 pub(super) async fn documented(
-    State(served): State<Arc<Served>>,
-    JsonBody { value, held: _held }: JsonBody,
+    State(state): State<Arc<AppState>>,
+    JsonBody { value, permit: _permit }: JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
-    let request = served.read(&value)?;
-    let ranking = served.rank(request.clone()).await?;
-    let answer = Documented::new(&ranking, &request.query, &request.documents);
-    Ok((warnings(&ranking), Json(answer)))
+    let request = state.read(&value)?;
+    let ranking = state.rank(request.clone()).await?;
+    Ok((warnings(&ranking), Json(DocumentedResponse::new(&ranking, &request))))
 }
 
 /// `POST /v1/rerank`.
 pub(super) async fn v1(
-    State(served): State<Arc<Served>>,
-    JsonBody { value, held: _held }: JsonBody,
+    State(state): State<Arc<AppState>>,
+    JsonBody { value, permit: _permit }: JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
-    let request = served.read(&value)?;
-    let ranking = served.rank(request.clone()).await?;
-    let RerankRequest { documents, return_documents, .. } = &*request;
-    let answer = V1::new(answer_id(), &ranking, documents, *return_documents);
-    Ok((warnings(&ranking), Json(answer)))
+    let request = state.read(&value)?;
+    let ranking = state.rank(request.clone()).await?;
+    Ok((warnings(&ranking), Json(V1Response::new(answer_id(), &ranking, &request))))
 }
 
 fn warnings(ranking: &Ranking) -> AppendHeaders<Vec<(HeaderName, HeaderValue)>> {
-    let value = |text: String| HeaderValue::from_str(&text).expect("warnings are ASCII: bug");
-    let shown = ranking.warnings.iter().take(MOST_WARNINGS);
-    let mut headers: Vec<_> = shown.map(|warning| (WARNING, value(warning.to_string()))).collect();
+    let first = ranking.warnings.iter().take(MAX_WARNINGS);
+    let mut headers: Vec<_> =
+        first.map(|warning| (WARNING, header_value(&warning.to_string()))).collect();
     let more = ranking.warnings.len() - headers.len();
     if more > 0 {
-        headers.push((WARNING, value(format!("and {more} more"))));
+        headers.push((WARNING, header_value(&format!("and {more} more"))));
     }
     AppendHeaders(headers)
 }
 
-impl Served {
+/// A sentence as a header may hold it: names of a request's fields may have any characters.
+fn header_value(text: &str) -> HeaderValue {
+    let escape = |c: char| match c {
+        ' '..='~' => c.to_string(),
+        other => other.escape_default().to_string(),
+    };
+    let text: String = text.chars().map(escape).collect();
+    HeaderValue::from_str(&text).expect("printable ASCII is a header value: bug")
+}
+
+impl AppState {
     fn read(&self, body: &serde_json::Value) -> Result<Arc<RerankRequest>, Error> {
         let request = RerankRequest::from_json(body)?;
-        let mut names = vec![self.reranker.info().name.as_str()];
-        for alias in &self.options.aliases {
-            if !names.contains(&alias.as_str()) {
-                names.push(alias);
-            }
-        }
-        request.check_model(&names)?;
+        self.check_model(&request)?;
         Ok(Arc::new(request))
     }
 

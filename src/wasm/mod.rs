@@ -17,7 +17,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 use self::blob::BlobSource;
-use crate::api::dialect::Documented;
+use crate::api::dialect::DocumentedResponse;
 use crate::{
     Diagnostics, Error, Job, JobStep, LoadOptions, LoadProgress, RerankRequest, Reranker, Warning,
 };
@@ -94,7 +94,7 @@ impl Engine {
         let value: serde_json::Value = serde_wasm_bindgen::from_value(request)
             .map_err(|e| throw(Error::shape("request", e.to_string())))?;
         let request = RerankRequest::from_json(&value).map_err(throw)?;
-        request.check_model(&[&self.0.info().name]).map_err(throw)?;
+        // One model is loaded, so any name is taken; the answer names what scored.
         let request = Arc::new(request);
         let job = self.0.start(request.clone()).map_err(throw)?;
         Ok(EngineJob { request, job })
@@ -113,7 +113,7 @@ pub struct EngineJob {
 /// `answer.results[i]`.
 #[derive(Serialize)]
 struct Finished {
-    answer: Documented,
+    answer: DocumentedResponse,
     order: Vec<usize>,
     warnings: Vec<WarningMessage>,
 }
@@ -161,7 +161,7 @@ impl EngineJob {
             warning: warning.clone(),
         };
         plain(&Finished {
-            answer: Documented::new(&ranking, &request.query, &request.documents),
+            answer: DocumentedResponse::new(&ranking, &request),
             order: ranking.results.iter().map(|ranked| ranked.index).collect(),
             warnings: ranking.warnings.iter().map(message).collect(),
         })

@@ -92,7 +92,6 @@ const requests = [
   { make: '{ query: "q", documents: ["a"], top_n: "3" }', kind: 'invalid_shape', field: 'top_n' },
   { make: '{ query: "q", documents: ["a"], truncate: 1 }', kind: 'invalid_shape', field: 'truncate' },
   { make: '{ query: "q", documents: ["a"], instruction: {} }', kind: 'invalid_shape', field: 'instruction' },
-  { make: '{ query: "q", documents: ["a"], model: "another" }', kind: 'unknown_model', field: 'model' },
   { make: '{ query: "q", documents: [() => 1] }', kind: 'invalid_shape', field: 'documents[0]' },
   { make: '{ query: "q", documents: [{ text: 1 }] }', kind: 'invalid_shape', field: 'documents[0]' },
   { make: '{ query: "q", documents: (() => { const loop = []; loop.push(loop); return loop; })() }', kind: 'invalid_shape', field: 'documents[0]' },

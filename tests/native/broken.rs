@@ -276,7 +276,9 @@ const REQUESTS: &[Request] = &[
     ("broken off", r#"{"query": "q", "#, 400, "invalid_json", "line 1 column 15"),
     ("trailing comma", r#"{"query": "q",}"#, 400, "invalid_json", "trailing comma at line 1 column 15"),
     ("two values", "{} {}", 400, "invalid_json", "trailing characters at line 1 column 4"),
-    ("half a surrogate", r#"{"query": "\ud800"}"#, 400, "invalid_json", "line 1"),
+    ("a key twice", r#"{"query": "a", "documents": ["d"], "query": "b"}"#, 400, "invalid_json", "\"query\" stands twice in an object at line 1 column 43"),
+    ("NaN", r#"{"query": "a", "documents": ["d"], "top_n": NaN}"#, 400, "invalid_json", "JSON has no NaN, write null"),
+    ("a raw control character", "{\"query\": \"a\0\"}", 400, "invalid_json", "control character"),
     ("number too large", r#"{"top_n": 1e999}"#, 400, "invalid_json", "number out of range at line 1"),
     ("an array", "[]", 422, "invalid_shape", "request: must be a JSON object, not an array"),
     ("null", "null", 422, "invalid_shape", "request: must be a JSON object, not null"),
@@ -298,7 +300,9 @@ const REQUESTS: &[Request] = &[
     ("max_tokens_per_doc 0", r#"{"query": "q", "documents": ["d"], "max_tokens_per_doc": 0}"#, 400, "invalid_value", "max_tokens_per_doc: is 0"),
     ("a flag as text", r#"{"query": "q", "documents": ["d"], "return_documents": "yes"}"#, 422, "invalid_shape", "return_documents: must be true or false, not a string"),
     ("model a number", r#"{"query": "q", "documents": ["d"], "model": 4}"#, 422, "invalid_shape", "model: must be a string"),
-    ("another model", r#"{"query": "q", "documents": ["d"], "model": "bge"}"#, 404, "unknown_model", "model: \"bge\" is not loaded here; loaded: "),
+    ("rank_fields a string", r#"{"query": "q", "documents": ["d"], "rank_fields": "title"}"#, 422, "invalid_shape", "rank_fields: must be an array of strings, not a string"),
+    ("rank_fields of none", r#"{"query": "q", "documents": [{"text": "d"}], "rank_fields": ["title"]}"#, 422, "invalid_shape", "documents[0]: has no field that rank_fields names: title"),
+    ("raw_scores a string", r#"{"query": "q", "documents": ["d"], "raw_scores": "yes"}"#, 422, "invalid_shape", "raw_scores: must be true or false, not a string"),
     ("instruction an array", r#"{"query": "q", "documents": ["d"], "instruction": []}"#, 422, "invalid_shape", "instruction: must be a string, not an array"),
 ];
 
@@ -335,7 +339,7 @@ fn broken_requests_get_their_status_and_one_form_of_error() {
         &not_utf8,
         400,
         "invalid_json",
-        "invalid unicode code point at line 1",
+        "the body is not valid JSON: not UTF-8 text, at byte 11",
     );
     server.assert_alive();
 }

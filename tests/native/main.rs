@@ -3,6 +3,7 @@
 mod bench;
 mod broken;
 mod cli;
+mod cli_documents;
 #[cfg(feature = "embedded-model")]
 mod default_model;
 mod eval;
@@ -15,5 +16,8 @@ mod quantize;
 mod random;
 mod recorded;
 mod server;
+mod server_binary;
+mod server_input;
+mod server_time;
 mod serving;
 mod threads;

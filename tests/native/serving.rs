@@ -1,9 +1,10 @@
 //! A real server on a free port, and a client that reads errors too.
 
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use qwen3_rerank::server::{Options, run};
 use serde_json::Value;
@@ -84,6 +85,55 @@ impl Serving {
         self.send("POST", path, &headers, body.to_string())
     }
 
+    /// Starts a request that runs for far longer than any test, by hand so that its client can
+    /// leave; see [`Serving::start_request`].
+    pub fn start_long_request(&self) -> TcpStream {
+        self.start_request(1000)
+    }
+
+    /// Starts a request of `documents` long documents and returns its connection once it runs. The
+    /// server must have a queue of 0, so that others are refused then.
+    pub fn start_request(&self, documents: usize) -> TcpStream {
+        let document = |i: usize| format!("{i} {}", "some words that take a while ".repeat(200));
+        let documents: Vec<String> = (0..documents).map(document).collect();
+        let body = serde_json::json!({"query": "q", "documents": documents}).to_string();
+        let small = serde_json::json!({"query": "q", "documents": ["d"]});
+        let start = Instant::now();
+        loop {
+            let stream = self.write_request(&body);
+            // An answer means that it was refused in favour of a small one: then it is sent anew.
+            while !has_answer(&stream) {
+                if self.post("/rerank", &small).status == 429 {
+                    return stream;
+                }
+                assert!(start.elapsed() < Duration::from_secs(120), "it never ran");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+
+    /// Sends a request by hand and leaves its answer unread.
+    pub fn write_request(&self, body: &str) -> TcpStream {
+        let head = format!(
+            "POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.write_raw(&(head + body))
+    }
+
+    /// Opens a connection and writes `text` to it.
+    pub fn write_raw(&self, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).expect("the server accepts");
+        stream.write_all(text.as_bytes()).expect("the server reads");
+        stream
+    }
+
+    /// Gives the signal to stop, and waits until the server has ended.
+    pub fn stop(&mut self) {
+        drop(self.stop.take());
+        self.thread.take().expect("it is stopped once").join().expect("the server ends in order");
+    }
+
     /// Fails unless the server still answers a good request.
     pub fn assert_alive(&self) {
         let body = serde_json::json!({"query": "q", "documents": ["d"]});
@@ -97,7 +147,7 @@ impl Drop for Serving {
         drop(self.stop.take());
         let ended = self.thread.take().map(JoinHandle::join);
         if !std::thread::panicking() {
-            assert!(matches!(ended, Some(Ok(()))), "the server ends in order");
+            assert!(matches!(ended, None | Some(Ok(()))), "the server ends in order");
         }
     }
 }
@@ -112,6 +162,14 @@ impl Answer {
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
+}
+
+/// Whether there is something to read.
+fn has_answer(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).expect("a socket can be asynchronous");
+    let answered = stream.peek(&mut [0]).is_ok();
+    stream.set_nonblocking(false).expect("a socket can be synchronous");
+    answered
 }
 
 /// The keys of an object, in order of name.

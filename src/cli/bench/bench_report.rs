@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// What was measured, and how.
 #[derive(Serialize)]
-pub struct Report {
+pub struct BenchReport {
     /// Name of the model.
     pub model: String,
     /// How the kernels compute.
@@ -44,7 +44,7 @@ fn as_fields<S: serde::Serializer>(spread: &[[f64; 2]; 3], to: S) -> Result<S::O
     to.collect_map(names.iter().zip(spread))
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for BenchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tokens, documents, runs, spread: [load, prefill, rerank], .. } = self;
         let threads = if self.threads == 1 { "thread" } else { "threads" };
@@ -83,18 +83,18 @@ impl fmt::Display for Figure {
     }
 }
 
-/// The same measured again and again.
+/// Values of one figure, one for each run.
 #[derive(Default)]
-pub struct Runs(Vec<f64>);
+pub struct Samples(Vec<f64>);
 
-impl Runs {
-    /// Adds one.
+impl Samples {
+    /// Adds the value of a run.
     pub fn push(&mut self, value: f64) {
         self.0.push(value);
         self.0.sort_by(f64::total_cmp);
     }
 
-    /// The middle one, or the mean of the middle two.
+    /// The middle value, or the mean of the middle two.
     ///
     /// # Panics
     /// If there are none.
@@ -114,18 +114,18 @@ impl Runs {
 
 #[cfg(test)]
 mod tests {
-    use super::Runs;
+    use super::Samples;
 
     #[test]
     fn the_median_is_the_middle() {
-        let runs = |values: &[f64]| {
-            let mut runs = Runs::default();
-            values.iter().for_each(|&value| runs.push(value));
-            runs
+        let samples = |values: &[f64]| {
+            let mut samples = Samples::default();
+            values.iter().for_each(|&value| samples.push(value));
+            samples
         };
-        assert_eq!(runs(&[3.0]).median(), 3.0);
-        assert_eq!(runs(&[9.0, 1.0, 2.0]).median(), 2.0);
-        assert_eq!(runs(&[9.0, 1.0, 2.0, 4.0]).median(), 3.0);
-        assert_eq!(runs(&[9.0, 1.0, 2.0, 4.0]).spread(), [1.0, 9.0]);
+        assert_eq!(samples(&[3.0]).median(), 3.0);
+        assert_eq!(samples(&[9.0, 1.0, 2.0]).median(), 2.0);
+        assert_eq!(samples(&[9.0, 1.0, 2.0, 4.0]).median(), 3.0);
+        assert_eq!(samples(&[9.0, 1.0, 2.0, 4.0]).spread(), [1.0, 9.0]);
     }
 }

@@ -26,7 +26,7 @@ const WORDS: [&str; 64] = [
 ];
 
 /// Makes what is measured, run by run.
-pub struct Work<'a> {
+pub struct Workload<'a> {
     tokenizer: &'a Tokenizer,
     words: Words<'a>,
     /// Tokens of the frame.
@@ -37,7 +37,7 @@ pub struct Work<'a> {
     documents: usize,
 }
 
-impl<'a> Work<'a> {
+impl<'a> Workload<'a> {
     /// Nothing is made yet, so nothing is checked.
     pub fn new(reranker: &'a Reranker, tokens: usize, documents: usize) -> Result<Self> {
         let tokenizer = reranker.tokenizer();

@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::eval::metrics::Metrics;
+use super::metrics::Metrics;
 
 /// What was measured, and how.
 #[derive(Serialize)]
-pub struct Report<'a> {
+pub struct EvalReport<'a> {
     /// Name of the model.
     pub model: &'a str,
     /// The folder as it was given.
@@ -31,7 +31,7 @@ pub struct Report<'a> {
     pub seconds: f64,
 }
 
-impl fmt::Display for Report<'_> {
+impl fmt::Display for EvalReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { queries, queries_left_out, top, documents, seconds, .. } = self;
         writeln!(f, "{:<12}{}", "model", self.model)?;

@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::Rankings;
 use super::dataset::Dataset;
+use super::rankings::Rankings;
 use crate::convert::partial_file::PartialFile;
 
 /// The run files of BM25's order and of the model's.
-pub struct Runs([Run; 2]);
+pub struct RunFiles([RunFile; 2]);
 
-struct Run {
+struct RunFile {
     name: &'static str,
     path: PathBuf,
     file: PartialFile,
     sink: BufWriter<File>,
 }
 
-impl Runs {
+impl RunFiles {
     /// Makes the folder if there is none, and begins both files. What cannot be written is refused
     /// here, before the work; so are ids that a run file cannot hold, since white space separates
     /// its fields.
@@ -31,7 +31,7 @@ impl Runs {
             bail!("--runs: the _id {id:?} holds white space, which separates fields there");
         }
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        Ok(Self([Run::new(folder, "bm25")?, Run::new(folder, "rerank")?]))
+        Ok(Self([RunFile::new(folder, "bm25")?, RunFile::new(folder, "rerank")?]))
     }
 
     /// Writes both orders.
@@ -42,7 +42,7 @@ impl Runs {
     }
 }
 
-impl Run {
+impl RunFile {
     fn new(folder: &Path, name: &'static str) -> Result<Self> {
         let path = folder.join(format!("{name}.run"));
         let (file, sink) = PartialFile::create(&path)?;

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use crate::api::{Ranked, Ranking};
+use crate::api::{Ranked, Ranking, RerankRequest};
 
 /// The documented answer: `{model, query, results: [{document, score}]}`, best first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Documented {
+#[non_exhaustive]
+pub struct DocumentedResponse {
     /// Name of the model that scored.
     pub model: String,
     /// The query as it came.
@@ -17,23 +18,27 @@ pub struct Documented {
 
 /// One document and its score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct DocumentedResult {
-    /// The document's text as it came.
+    /// The document's text as it was scored.
     pub document: String,
-    /// Probability of "yes" against "no", 0 to 1.
+    /// Probability of "yes" against "no", 0 to 1; the margin if the request asked for raw scores.
     pub score: f64,
 }
 
-impl Documented {
-    /// Writes `ranking` of `documents`, which must be those of its request.
-    pub fn new(ranking: &Ranking, query: &str, documents: &[String]) -> Self {
+impl DocumentedResponse {
+    /// Writes the ranking of `request`.
+    ///
+    /// # Panics
+    /// If the ranking is of a request with more documents.
+    pub fn new(ranking: &Ranking, request: &RerankRequest) -> Self {
         let result = |ranked: &Ranked| DocumentedResult {
-            document: documents[ranked.index].clone(),
-            score: ranked.score.probability,
+            document: request.documents[ranked.index].clone(),
+            score: ranked.score.written(request.raw_scores),
         };
         Self {
             model: ranking.model.clone(),
-            query: query.to_string(),
+            query: request.query.clone(),
             results: ranking.results.iter().map(result).collect(),
         }
     }
