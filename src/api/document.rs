@@ -63,7 +63,7 @@ impl DocumentReader {
         items.iter().enumerate().map(read).collect()
     }
 
-    /// The text of the document at `place`, such as `documents[3]`.
+    /// The text of the document at `place`, such as `documents[3]`; empty if it is a line's whole.
     ///
     /// # Errors
     /// [`Error::InvalidShape`] naming the place.
@@ -82,8 +82,8 @@ impl DocumentReader {
             other => {
                 let kind = type_name(other);
                 Err(Error::shape(
-                    place,
-                    format!("must be a string or {{\"text\": string}}, not {kind}"),
+                    whole(place),
+                    format!("must be a string, not {kind}; an object with \"text\" is taken too"),
                 ))
             }
         }
@@ -113,7 +113,7 @@ impl DocumentReader {
                 }
                 Some(other) => {
                     let reason = format!("must be a string, not {}", type_name(other));
-                    return Err(Error::shape(format!("{place}.{}", escape(name)), reason));
+                    return Err(Error::shape(member(place, name), reason));
                 }
             }
         }
@@ -121,7 +121,7 @@ impl DocumentReader {
             ([], names) => {
                 let reason =
                     format!("has no field that rank_fields names: {}", escape(&names.join(", ")));
-                Err(Error::shape(place, reason))
+                Err(Error::shape(whole(place), reason))
             }
             ([(_, value)], [_]) => Ok(value.clone()),
             (parts, _) => {
@@ -139,9 +139,7 @@ impl DocumentReader {
             .unused
             .iter()
             .take(MAX_NAMED)
-            .map(|(name, place)| {
-                unused(format!("{place}.{}", escape(name)), "name it in rank_fields to score it")
-            })
+            .map(|(name, place)| unused(member(place, name), "name it in rank_fields to score it"))
             .collect();
         if self.unused.len() > MAX_NAMED {
             warnings.push(unused(
@@ -156,6 +154,17 @@ impl DocumentReader {
     }
 }
 
+/// A field of the document at `place`, for messages.
+fn member(place: &str, name: &str) -> String {
+    let name = escape(name);
+    if place.is_empty() { name } else { format!("{place}.{name}") }
+}
+
+/// A document's place, for messages.
+fn whole(place: &str) -> &str {
+    if place.is_empty() { "document" } else { place }
+}
+
 /// The `text` of a document that is an object.
 fn text_of(place: &str, fields: &Map<String, Value>) -> Result<String> {
     if let Some(Value::String(text)) = fields.get("text") {
@@ -166,7 +175,7 @@ fn text_of(place: &str, fields: &Map<String, Value>) -> Result<String> {
     let reason = format!(
         "is missing or not a string; a document is a string or {{\"text\": string}}, or has fields that rank_fields names; its fields: {has}"
     );
-    Err(Error::shape(format!("{place}.text"), reason))
+    Err(Error::shape(member(place, "text"), reason))
 }
 
 #[cfg(test)]

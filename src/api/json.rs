@@ -220,9 +220,10 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_refused_with_its_place() {
+        let mut failures = Vec::new();
         for (bytes, message) in [
             (&b"{\"a\": \"\xff\"}"[..], "not UTF-8 text, at byte 7"),
-            (b"{\"a\": \"\\ud8\"}", "invalid escape at line 1 column 12"),
+            (b"{\"a\": \"\\ud8\"}", "invalid escape at line 1 column 13"),
             (b"{\"a\": \"\\ud83", "EOF while parsing a string at line 1 column 12"),
             (b"\"\\", "EOF while parsing a string at line 1 column 2"),
             (b"{\"q\": 1,\n \"q\": 2}", "\"q\" stands twice in an object at line 2 column 4"),
@@ -245,8 +246,11 @@ mod tests {
             (b"", "EOF while parsing a value at line 1 column 0"),
         ] {
             let error = read(bytes).unwrap_err();
-            assert!(error.starts_with(message), "{error}, not {message}");
+            if !error.starts_with(message) {
+                failures.push(format!("{error}, not {message}"));
+            }
         }
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
         let deep = [vec![b'['; 200], vec![b']'; 200]].concat();
         assert!(read(deep).unwrap_err().starts_with("recursion limit exceeded"));
     }

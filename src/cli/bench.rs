@@ -21,7 +21,7 @@ use crate::api::MAX_DOCUMENTS;
 use crate::model::{Batch, ForwardPass, Model, PassStep, PrefixHit};
 use crate::{Reranker, Usage};
 
-/// The most runs; more would say no more.
+/// The most runs.
 const MAX_RUNS: usize = 1000;
 
 const EXAMPLES: &str = "\
@@ -133,14 +133,14 @@ impl BenchArgs {
     }
 }
 
-/// What some work comes to, and the seconds that it takes.
+/// The result of `work`, and the seconds that it takes.
 fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
     let start = Instant::now();
     let done = work()?;
     Ok((done, start.elapsed().as_secs_f64()))
 }
 
-/// Reads a prompt in one pass, with nothing of it computed before.
+/// Scores a prompt in one pass, without a cached prefix.
 fn read(model: &Model, ids: &[u32]) -> Result<()> {
     let mut pass = ForwardPass::new(model, Batch::single(ids, PrefixHit::default()))?;
     loop {

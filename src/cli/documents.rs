@@ -60,7 +60,7 @@ impl DocumentArgs {
             Items::Stream(values) => {
                 let read = |(line, value): &(usize, Value)| {
                     refuse_request(value)?;
-                    reader.read("document", value).with_context(|| format!("line {line}"))
+                    reader.read("", value).with_context(|| format!("line {line}"))
                 };
                 values.iter().map(read).collect::<Result<_>>()?
             }

@@ -11,13 +11,13 @@ use clap::Args;
 use super::load::{ModelArgs, bar};
 use super::number;
 use super::output::{eprint_line, print_json};
+use super::run_files::RunFiles;
 use crate::api::MAX_DOCUMENTS;
 use crate::eval::candidates::Index;
 use crate::eval::dataset::Dataset;
 use crate::eval::eval_report::EvalReport;
 use crate::eval::items::Query;
 use crate::eval::rankings::Rankings;
-use crate::eval::run_files::RunFiles;
 use crate::{Ranking, RerankRequest, Reranker, Warning};
 
 const EXAMPLES: &str = "\
@@ -98,7 +98,7 @@ impl EvalArgs {
             rerank: dataset.metrics(&reranked),
             seconds,
         };
-        // First the figures, which took long: a full disk shall not lose them.
+        // The figures come first: they took long, and writing the runs may fail.
         if self.json {
             print_json(&report)?;
         } else {
@@ -130,7 +130,7 @@ impl EvalArgs {
         request
     }
 
-    /// Fails if a query is too long for the model, before the others take hours.
+    /// Fails if a query is too long for the model: better now than after hours of work.
     fn check_queries(&self, reranker: &Reranker, queries: &[Query]) -> Result<()> {
         for query in queries {
             let request = self.request(query, vec![String::new()]);

@@ -10,6 +10,7 @@ mod log;
 mod number;
 mod output;
 mod rerank;
+mod run_files;
 mod score;
 mod serve;
 

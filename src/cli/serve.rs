@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -152,7 +151,7 @@ impl ServeArgs {
             ));
         }
         let stop = asked_to_stop()?;
-        server::run(listener, Arc::new(reranker), options, stop).await;
+        server::run(listener, reranker, options, stop).await;
         Ok(())
     }
 }

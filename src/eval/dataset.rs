@@ -11,22 +11,21 @@ use super::metrics::Metrics;
 use super::rankings::Rankings;
 use crate::input_file::exists;
 
-/// A corpus and the queries that are put to it.
+/// A corpus, and queries with judgements of its documents.
 pub struct Dataset {
-    /// All documents, as they stand in the file.
+    /// All documents, in the order of the file.
     pub corpus: Vec<Document>,
-    /// The queries to which something is relevant, as they stand in the file.
+    /// The queries with relevant documents, in the order of the file.
     pub queries: Vec<Query>,
-    /// How many more are judged, but nothing is relevant to them.
+    /// Number of further queries whose judged documents are all irrelevant.
     pub left_out: usize,
-    /// What did not stop the reading, but should be known.
+    /// Faults that did not stop the reading, one sentence each.
     pub warnings: Vec<String>,
 }
 
 impl Dataset {
     /// Reads the folder's corpus, its queries, and the judgements of `split`.
-    /// Judged documents that the corpus lacks stay judged, as never found; that and what else
-    /// does not stop the reading is told in [`Dataset::warnings`].
+    /// Judged documents that the corpus lacks count as never found; [`Dataset::warnings`] names them.
     pub fn read(folder: &Path, split: &str) -> Result<Self> {
         if !exists(folder)? || !folder.is_dir() {
             bail!("{}: no such folder", folder.display());
@@ -42,7 +41,7 @@ impl Dataset {
         }
         let qrels = find_split(&folder.join("qrels"), split)?;
         let (mut unread_queries, mut unread_documents) = (Unread::default(), Unread::default());
-        // First what is small: an error in it shows at once.
+        // The small files come first, so that their errors show at once.
         let mut read = read_queries(&queries, &mut unread_queries)?;
         judge(&mut read, &qrels)?;
         let documents = read_corpus(&corpus, &mut unread_documents)?;
@@ -56,7 +55,7 @@ impl Dataset {
         Ok(dataset)
     }
 
-    /// Adds warnings of judgements that cannot be met.
+    /// Adds warnings of judgements of documents that no ranking has.
     fn warn_of_judgements(&mut self, qrels: &Path) {
         for (count, what) in [
             (
@@ -74,8 +73,8 @@ impl Dataset {
         }
     }
 
-    /// Leaves out the queries without judgements, which are those of other
-    /// splits, and those to which nothing is relevant.
+    /// Leaves out queries without judgements, which belong to other splits, and queries without
+    /// relevant documents.
     fn new(corpus: Vec<Document>, mut queries: Vec<Query>) -> Self {
         queries.retain(|query| !query.judged.is_empty());
         let judged = queries.len();
@@ -92,7 +91,7 @@ impl Dataset {
         unknown.len()
     }
 
-    /// How many queries are judged to be answered by the document with their own id.
+    /// Number of queries whose relevant documents include one with the query's own id.
     fn passed_over(&self) -> usize {
         let answers_itself =
             |query: &&Query| query.judged.get(&query.id).is_some_and(|&grade| grade > 0);

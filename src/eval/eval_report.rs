@@ -13,11 +13,11 @@ pub struct EvalReport<'a> {
     pub model: &'a str,
     /// The folder as it was given.
     pub data: String,
-    /// The judgements' name.
+    /// Name of the judgements, as in `qrels/SPLIT.tsv`.
     pub split: &'a str,
-    /// Queries that the means are over.
+    /// Number of queries in the means.
     pub queries: usize,
-    /// Judged queries to which nothing is relevant.
+    /// Number of judged queries without relevant documents.
     pub queries_left_out: usize,
     /// The most candidates of a query.
     pub top: usize,
@@ -25,9 +25,9 @@ pub struct EvalReport<'a> {
     pub documents: usize,
     /// BM25's own order of the candidates.
     pub bm25: Metrics,
-    /// The model's order of the same.
+    /// The model's order of the same candidates.
     pub rerank: Metrics,
-    /// How long the model took for them, loading not counted.
+    /// Seconds that the model took for them, without loading.
     pub seconds: f64,
 }
 

@@ -16,7 +16,7 @@ use crate::input_file::open;
 pub struct Document {
     /// Its name in the judgements.
     pub id: String,
-    /// Title and text as one.
+    /// Title and text with a space between.
     pub text: String,
 }
 
@@ -26,7 +26,7 @@ pub struct Query {
     pub id: String,
     /// What to look for; not blank.
     pub text: String,
-    /// Grades by document; some may be of documents that the corpus lacks.
+    /// Grades by document id; the corpus may lack some of the documents.
     pub(super) judged: HashMap<String, i32>,
 }
 
@@ -48,8 +48,8 @@ pub(super) fn read_queries(path: &Path, unread: &mut Unread) -> Result<Vec<Query
     })
 }
 
-/// Makes a `T` of id, title and text of every line; blank lines are passed over. Strings under
-/// other names than `used` are counted in `unread`.
+/// Makes a `T` of the id, title and text of each line that is not blank. Strings under names other
+/// than `used` are counted in `unread`.
 fn read_lines<T>(
     path: &Path,
     used: &[&str],

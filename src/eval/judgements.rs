@@ -11,7 +11,7 @@ use super::items::Query;
 use crate::api::json_lines::read_line;
 use crate::input_file::{exists, open};
 
-/// The file of a split, or an error that names those there are.
+/// The file of a split, or an error that lists the splits there are.
 pub(super) fn find_split(folder: &Path, split: &str) -> Result<PathBuf> {
     let path = folder.join(format!("{split}.tsv"));
     if exists(&path)? {
@@ -30,11 +30,11 @@ pub(super) fn find_split(folder: &Path, split: &str) -> Result<PathBuf> {
     bail!("--split {split}: there is none in {}; there are: {there_are}", folder.display())
 }
 
-/// The names of a row's fields, with which the judgements begin.
+/// The header row.
 const HEADER: [&str; 3] = ["query-id", "corpus-id", "score"];
 
-/// Gives the judgements in the file to their queries. Where a pair stands
-/// twice, the last one holds, as in BEIR.
+/// Adds the judgements in the file to their queries. The last judgement of a query and document
+/// counts, as in BEIR.
 pub(super) fn judge(queries: &mut [Query], path: &Path) -> Result<()> {
     let places: HashMap<String, usize> =
         queries.iter().enumerate().map(|(index, query)| (query.id.clone(), index)).collect();
@@ -67,8 +67,8 @@ pub(super) fn judge(queries: &mut [Query], path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The three fields of a row. Those in quotes are read as such, because BEIR's
-/// files are written by Python's csv, which quotes ids that hold a quote.
+/// The three fields of a row. Quoted fields are unquoted: BEIR's files are written by Python's csv,
+/// which quotes ids that contain a quote.
 fn read_row(line: &str) -> Result<[String; 3]> {
     let field = |field: &str| {
         let quoted = field.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));

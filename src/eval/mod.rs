@@ -7,4 +7,3 @@ pub(crate) mod items;
 mod judgements;
 pub mod metrics;
 pub(crate) mod rankings;
-pub(crate) mod run_files;

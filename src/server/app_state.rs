@@ -1,7 +1,5 @@
 //! What the handlers share.
 
-use std::sync::Arc;
-
 use super::body_budget::BodyBudget;
 use super::options::Options;
 use super::queue::Queue;
@@ -9,14 +7,14 @@ use crate::{Error, RerankRequest, Reranker};
 
 /// What the handlers share.
 pub(super) struct AppState {
-    pub(super) reranker: Arc<Reranker>,
+    pub(super) reranker: Reranker,
     pub(super) options: Options,
     pub(super) queue: Queue,
     pub(super) body_budget: BodyBudget,
 }
 
 impl AppState {
-    pub(super) fn new(reranker: Arc<Reranker>, options: Options) -> Self {
+    pub(super) fn new(reranker: Reranker, options: Options) -> Self {
         let queue = Queue::new(options.queue);
         let body_budget = BodyBudget::new(options.body_limit);
         Self { reranker, options, queue, body_budget }

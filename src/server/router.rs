@@ -25,7 +25,7 @@ use super::{auth, error, page};
 use crate::Reranker;
 
 /// The routes and the page, if there is one.
-pub(super) fn router(reranker: Arc<Reranker>, options: Options) -> Router {
+pub(super) fn router(reranker: Reranker, options: Options) -> Router {
     let page = options.page.as_deref().map(page::page);
     let (cors, io_timeout) = (cors(&options.cors_origins), options.io_timeout);
     let state = Arc::new(AppState::new(reranker, options));

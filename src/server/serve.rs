@@ -26,7 +26,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
 /// [`Options::shutdown_grace`] at most.
 pub async fn run(
     listener: TcpListener,
-    reranker: Arc<Reranker>,
+    reranker: Reranker,
     options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {

@@ -276,7 +276,7 @@ const REQUESTS: &[Request] = &[
     ("broken off", r#"{"query": "q", "#, 400, "invalid_json", "line 1 column 15"),
     ("trailing comma", r#"{"query": "q",}"#, 400, "invalid_json", "trailing comma at line 1 column 15"),
     ("two values", "{} {}", 400, "invalid_json", "trailing characters at line 1 column 4"),
-    ("a key twice", r#"{"query": "a", "documents": ["d"], "query": "b"}"#, 400, "invalid_json", "\"query\" stands twice in an object at line 1 column 43"),
+    ("a key twice", r#"{"query": "a", "documents": ["d"], "query": "b"}"#, 400, "invalid_json", "\"query\" stands twice in an object at line 1 column 42"),
     ("NaN", r#"{"query": "a", "documents": ["d"], "top_n": NaN}"#, 400, "invalid_json", "JSON has no NaN, write null"),
     ("a raw control character", "{\"query\": \"a\0\"}", 400, "invalid_json", "control character"),
     ("number too large", r#"{"top_n": 1e999}"#, 400, "invalid_json", "number out of range at line 1"),

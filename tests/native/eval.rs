@@ -236,3 +236,26 @@ fn a_relevant_document_that_is_passed_over_is_told() {
         "relevant documents with their query's own id, which are passed over as in BEIR: 1";
     assert!(said.contains(warning), "{said}");
 }
+
+#[test]
+fn text_that_is_not_used_is_told_and_half_surrogates_are_read() {
+    let folder = small();
+    let corpus = concat!(
+        r#"{"_id": "d1", "title": "Cats", "text": "purr \ud83d", "url": "u", "abstract": "a"}"#,
+        "\n",
+        r#"{"_id": "d 2", "text": "dogs bark", "url": "v", "metadata": {"url": "w"}}"#,
+    );
+    fs::write(folder.path().join("corpus.jsonl"), corpus).unwrap();
+    let queries =
+        QUERIES.replace("\"text\": \"cats\"", r#""text": "cats \uDE00", "narrative": "n""#);
+    fs::write(folder.path().join("queries.jsonl"), queries).unwrap();
+    let (report, said) = json(folder.path(), &[]);
+    assert_eq!(report["documents"], 1);
+    let told: Vec<&str> = said.lines().map(|line| line.rsplit('/').next().unwrap()).collect();
+    let expected = [
+        "queries.jsonl: narrative is not used; lines with it: 1",
+        "corpus.jsonl: abstract is not used; lines with it: 1",
+        "corpus.jsonl: url is not used; lines with it: 2",
+    ];
+    assert_eq!(told, expected, "{said}");
+}

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -34,7 +33,7 @@ impl Serving {
         listener.set_nonblocking(true).expect("a socket can be asynchronous");
         let address = listener.local_addr().expect("it is bound").to_string();
         let (stop, stopped) = oneshot::channel::<()>();
-        let reranker = Arc::new(model::load(model::bytes()).expect("the model loads"));
+        let reranker = model::load(model::bytes()).expect("the model loads");
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
             runtime.block_on(async {

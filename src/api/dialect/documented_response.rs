@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::api::{Ranked, Ranking, RerankRequest};
+use crate::api::ranking::{Ranked, Ranking};
+use crate::api::request::RerankRequest;
 
 /// The documented answer: `{model, query, results: [{document, score}]}`, best first.
 #[derive(Clone, Debug, PartialEq, Serialize)]

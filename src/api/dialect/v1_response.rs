@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::api::{Ranked, Ranking, RerankRequest};
+use crate::api::ranking::{Ranked, Ranking};
+use crate::api::request::RerankRequest;
 
 /// The answer of `/v1/rerank`, which Cohere's, Jina's and OpenRouter's clients read.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -10,29 +10,29 @@ use serde::Serialize;
 pub struct BenchReport {
     /// Name of the model.
     pub model: String,
-    /// How the kernels compute.
+    /// The instruction set of the kernels.
     pub backend: &'static str,
-    /// Threads that compute.
+    /// Number of threads that compute.
     pub threads: usize,
     /// Tokens of the prompt, and of each document.
     pub tokens: usize,
     /// Documents of a request.
     pub documents: usize,
-    /// Runs that each median is of.
+    /// Runs behind each median.
     pub runs: usize,
     /// From opening the file until the model can score.
     pub load_seconds: f64,
     /// One prompt, from text to score.
     pub prefill_tokens_per_second: f64,
-    /// Speed of prefill as a share of that of its matrix products alone.
+    /// Time of prefill's matrix products alone, as a share of the whole.
     pub kernel_share: f64,
     /// A whole request, from texts to order.
     pub documents_per_second: f64,
-    /// The most memory of the process; `None` where the system does not tell.
+    /// Peak memory of the process in bytes; `None` if the system does not report it.
     pub peak_bytes: Option<u64>,
     /// Tokens of all prompts of a request, each counted whole.
     pub prompt_tokens: usize,
-    /// Tokens that had to be computed for it.
+    /// Tokens of a request that had to be computed.
     pub evaluated_tokens: usize,
     /// Least and greatest of load seconds, prefill tokens and documents per second.
     #[serde(serialize_with = "as_fields")]

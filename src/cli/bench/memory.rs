@@ -1,6 +1,6 @@
-//! The most memory that this process ever had.
+//! Peak memory of this process.
 
-/// Its bytes; `None` where the system does not tell.
+/// Peak memory in bytes; `None` if the system does not report it.
 #[cfg(target_os = "linux")]
 pub fn peak_bytes() -> Option<u64> {
     // Not getrusage, whose figure begins with that of the process that started this one.
@@ -10,7 +10,7 @@ pub fn peak_bytes() -> Option<u64> {
     Some(kibibytes << 10)
 }
 
-/// Its bytes; `None` where the system does not tell.
+/// Peak memory in bytes; `None` if the system does not report it.
 #[cfg(all(unix, not(target_os = "linux")))]
 pub fn peak_bytes() -> Option<u64> {
     use nix::sys::resource::{UsageWho, getrusage};
@@ -19,7 +19,7 @@ pub fn peak_bytes() -> Option<u64> {
     Some(if cfg!(target_vendor = "apple") { most } else { most << 10 })
 }
 
-/// Its bytes; `None` where the system does not tell.
+/// Peak memory in bytes; `None` if the system does not report it.
 #[cfg(not(unix))]
 pub fn peak_bytes() -> Option<u64> {
     None

@@ -1,4 +1,4 @@
-//! The texts that are measured: words in no order, of an exact number of tokens.
+//! Texts for measurements: random words of an exact number of tokens.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use crate::{RerankRequest, Reranker};
 
 /// Tokens of each query.
 const QUERY: usize = 12;
-/// Tokens of the instructions that the lone prompts begin with.
+/// Tokens of the instruction of each single prompt.
 const INSTRUCTION: usize = 4;
 
 /// Each one token of Qwen3's vocabulary, with the space before it.
@@ -25,20 +25,20 @@ const WORDS: [&str; 64] = [
     "town", "value", "week", "winter",
 ];
 
-/// Makes what is measured, run by run.
+/// Makes new texts for each run.
 pub struct Workload<'a> {
     tokenizer: &'a Tokenizer,
     words: Words<'a>,
-    /// Tokens of the frame.
+    /// Tokens of the template.
     frame: usize,
     max_length: usize,
-    /// Tokens of a lone prompt, and of each document of a request.
+    /// Tokens of a single prompt, and of each document of a request.
     tokens: usize,
     documents: usize,
 }
 
 impl<'a> Workload<'a> {
-    /// Nothing is made yet, so nothing is checked.
+    /// The numbers are checked when texts are made.
     pub fn new(reranker: &'a Reranker, tokens: usize, documents: usize) -> Result<Self> {
         let tokenizer = reranker.tokenizer();
         let words = Words { tokenizer, state: 0 };
@@ -47,8 +47,8 @@ impl<'a> Workload<'a> {
         Ok(Self { tokenizer, words, frame, max_length, tokens, documents })
     }
 
-    /// A request of one document whose prompt has exactly the tokens; fails where they do
-    /// not hold what every prompt has.
+    /// A request of one document whose prompt has exactly [`Self::tokens`] tokens; fails if the
+    /// template, instruction and query alone have as many.
     pub fn prompt(&mut self) -> Result<RerankRequest> {
         let mut request = RerankRequest::new(self.words.text(QUERY)?, Vec::new());
         request.instruction = Some(self.words.text(INSTRUCTION)?);
@@ -61,8 +61,8 @@ impl<'a> Workload<'a> {
         Ok(request)
     }
 
-    /// A document that, with what follows every document, has exactly the tokens: those that
-    /// are left to compute where the prompt's beginning is computed already.
+    /// A document that, with the template's end, has exactly [`Self::tokens`] tokens: those left to
+    /// compute when the prefix is in the cache.
     fn own(&mut self) -> Result<String> {
         self.words.text(self.tokens - self.tokenizer.frame()?.suffix.len())
     }
@@ -76,7 +76,7 @@ impl<'a> Workload<'a> {
         Ok([frame.prefix, head, tail.ids, frame.suffix].concat())
     }
 
-    /// A request of documents that have the tokens; fails where the model does not take so many.
+    /// A request of documents of [`Self::tokens`] tokens each; fails if the model does not take so many.
     pub fn request(&mut self) -> Result<RerankRequest> {
         let mut request = RerankRequest::new(self.words.text(QUERY)?, Vec::new());
         let most = self.max_length.saturating_sub(self.around(&request)?);
@@ -88,7 +88,7 @@ impl<'a> Workload<'a> {
         Ok(request)
     }
 
-    /// Tokens that a prompt of the request has besides its document.
+    /// Tokens of a prompt of the request without its document.
     fn around(&self, request: &RerankRequest) -> Result<usize> {
         Ok(self.frame + head(self.tokenizer, request)?.len())
     }
@@ -108,12 +108,12 @@ impl<'a> Workload<'a> {
     }
 }
 
-/// The instruction that a request has in the end.
+/// A request's instruction, or the default one.
 fn instruction(request: &RerankRequest) -> &str {
     request.instruction.as_deref().unwrap_or(template::DEFAULT_INSTRUCTION)
 }
 
-/// Ids of what stands between the frame's prefix and the document.
+/// Ids of the instruction and the query, between the template's start and the document.
 fn head(tokenizer: &Tokenizer, request: &RerankRequest) -> Result<Vec<u32>> {
     let head = template::head(instruction(request), &request.query);
     Ok(tokenizer.encode(&head, false, usize::MAX)?.ids)
@@ -140,15 +140,15 @@ fn describe(tokenizer: &Tokenizer, request: &RerankRequest) -> Result<Value> {
     }))
 }
 
-/// Draws words.
+/// A source of random words.
 struct Words<'a> {
     tokenizer: &'a Tokenizer,
     state: u64,
 }
 
 impl Words<'_> {
-    /// Words of `tokens` tokens together, the first with a space before it. Where a
-    /// vocabulary has some in parts, shorter ones fill what is left.
+    /// Words of `tokens` tokens in total, the first counted with a space before it. If a
+    /// vocabulary splits a word into too many tokens, "a" takes its place.
     fn text(&mut self, tokens: usize) -> Result<String> {
         let mut text = String::new();
         let mut left = tokens;
@@ -172,7 +172,7 @@ impl Words<'_> {
         Ok(self.tokenizer.encode(&format!(" {word}"), false, usize::MAX)?.ids.len())
     }
 
-    /// Knuth's linear congruential generator, of which the upper bits are the better.
+    /// Knuth's linear congruential generator, whose upper bits are the most random.
     fn draw(&mut self) -> &'static str {
         self.state = self
             .state

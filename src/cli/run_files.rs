@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::dataset::Dataset;
-use super::rankings::Rankings;
 use crate::convert::partial_file::PartialFile;
+use crate::eval::dataset::Dataset;
+use crate::eval::rankings::Rankings;
 
 /// The run files of BM25's order and of the model's.
 pub struct RunFiles([RunFile; 2]);
