@@ -10,6 +10,7 @@ mod eval;
 mod examples;
 mod fuzz;
 mod head;
+mod iq4;
 mod model;
 mod properties;
 mod quantize;

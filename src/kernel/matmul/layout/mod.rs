@@ -10,6 +10,6 @@ mod quant_layout;
 mod widen;
 
 pub(super) use dimensions::{BLOCK, LINES, Line, ROWS, STEP};
-pub(super) use pack::PackedMatrix;
+pub(super) use pack::{BlockRange, PackedMatrix};
 pub(super) use quant_layout::QuantLayout;
-pub(super) use widen::{BlockRange, RANGE, TableLookup, WidePanel, WidenScratch};
+pub(super) use widen::{RANGE, TableLookup, WidePanel, WidenScratch};

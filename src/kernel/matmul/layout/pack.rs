@@ -8,7 +8,6 @@
 use super::decode::{DecodedBlock, MAX_BLOCKS};
 use super::dimensions::{BLOCK, LINES, Line, ROWS, STEP};
 use super::quant_layout::QuantLayout;
-use super::widen::BlockRange;
 use crate::gguf::TensorType;
 use crate::kernel::isa::{Isa, SimdTask};
 use crate::kernel::lanes::Lanes;
@@ -88,6 +87,17 @@ pub struct PackedMatrix {
     /// `[panels, superblocks, scale_rows]`: of each superblock f16 scales, f16 minimums, then the
     /// integers by sub-block for both.
     pub scales: Vec<[u8; ROWS]>,
+}
+
+/// Blocks `start..end` of a panel.
+#[derive(Clone, Copy)]
+pub struct BlockRange {
+    /// Index of the panel.
+    pub panel: usize,
+    /// First block.
+    pub start: usize,
+    /// The block behind the last.
+    pub end: usize,
 }
 
 impl PackedMatrix {

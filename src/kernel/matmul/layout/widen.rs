@@ -5,7 +5,7 @@
 //! IQ4's weights, which the compiler does not turn into vector code, is given by the caller.
 
 use super::dimensions::{LINES, Line, ROWS};
-use super::pack::PackedMatrix;
+use super::pack::{BlockRange, PackedMatrix};
 use super::quant_layout::{IQ4_TABLE, QuantLayout};
 use crate::gguf::f16_to_f32;
 
@@ -24,17 +24,6 @@ pub struct WidenScratch {
     /// `[blocks, 2 · LINES]`, each line `[ROWS, 2]` of 16 bits; of the kernel of simd128.
     #[cfg(target_arch = "wasm32")]
     weights16: Vec<Line>,
-}
-
-/// Blocks `start..end` of a panel.
-#[derive(Clone, Copy)]
-pub struct BlockRange {
-    /// Index of the panel.
-    pub panel: usize,
-    /// First block.
-    pub start: usize,
-    /// The block behind the last.
-    pub end: usize,
 }
 
 /// A widened range of a panel.
