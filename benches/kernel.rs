@@ -10,7 +10,9 @@ use std::fmt;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use qwen3_rerank::bench::{self, AttentionShape, Isa, KeysValues, Product, Rope, TokenPosition};
+use qwen3_rerank::bench::{
+    self, AttentionShape, Isa, KeysValues, Product, Rope, RopeFrequencies, TokenPosition,
+};
 use qwen3_rerank::gguf::TensorType;
 
 const TOKENS: usize = 120;
@@ -131,7 +133,7 @@ fn rms_norm(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn rope(bencher: Bencher<'_, '_>) {
     let mut data = values(TOKENS * HEADS.heads * HEADS.head_dim);
-    let rope = Rope::new(0..TOKENS, HEADS.head_dim, 1e6);
+    let rope = Rope::new(0..TOKENS, &RopeFrequencies::new(HEADS.head_dim, 1e6));
     let items = ItemsCount::new(data.len());
     bencher.counter(items).bench_local(|| rope.apply(&mut data, HEADS.heads, |token| token));
 }

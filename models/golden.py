@@ -6,7 +6,7 @@
     golden/bin/python models/golden.py texts      # one section; the others stay as they are
 
 Sections: texts (ids of strings), prompts (ids of whole prompts), models (logits of random models, and what rounding
-activations costs them), llama (llama.cpp's scores), checkpoint (tests/fixtures/checkpoint and its margins), large
+activations costs them), yarn (the same with scaled rotary frequencies), llama (llama.cpp's scores), checkpoint (tests/fixtures/checkpoint and its margins), large
 (the 0.6B shape; needs 6 GB of memory).
 """
 
@@ -24,7 +24,7 @@ from golden.reference import Reference
 from golden.tokens import Tokens, description_of, fingerprint, read_description, same_vocabulary
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SECTIONS = ["texts", "prompts", "models", "llama", "checkpoint", "large"]
+SECTIONS = ["texts", "prompts", "models", "yarn", "llama", "checkpoint", "large"]
 PACKAGES = ["torch", "transformers", "tokenizers", "gguf", "numpy"]
 LONGEST_IDS = 600
 
@@ -65,6 +65,10 @@ class Maker:
     def models(self):
         """Logits of every random model on its requests, and what rounding activations does to them."""
         return [self._model(*model) for model in cases.models()]
+
+    def yarn(self):
+        """The same with rotary frequencies that YaRN scales."""
+        return [self._model(*model) for model in cases.YARN_MODELS]
 
     def large(self):
         """The same for the 0.6B shape."""

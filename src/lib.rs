@@ -52,4 +52,4 @@ pub use kernel::bench;
 pub use api::{Ranked, Ranking, RerankRequest, Score, Usage, Warning};
 pub use engine::{Diagnostics, Job, JobStep, LoadOptions, Progress, Reranker};
 pub use error::{Error, Result};
-pub use model::{Config, EMBEDDED_MODEL, Head, LoadProgress, ModelInfo};
+pub use model::{Config, EMBEDDED_MODEL, Head, LoadProgress, ModelInfo, RopeScaling};

@@ -101,7 +101,7 @@ export class ModelPanel {
     element('small').hidden = source !== defaultModel;
     this.tell('Name', info.name);
     this.tell('Size', `${megabytes(info.file_size)}, ${Object.keys(info.types).join(' + ')}`);
-    this.tell('Shape', `${info.layers} layers of ${info.hidden_size}`);
+    this.tell('Shape', `${info.num_hidden_layers} layers of ${info.hidden_size}`);
     this.tell('Head', info.head);
     const instructions = build === 'relaxed' ? 'relaxed SIMD' : 'SIMD';
     this.tell('Runs on', `${instructions}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`, threads_reason);

@@ -106,6 +106,7 @@ SHAPES = {
     "tied head": {**SMALL, "layers": 3, "no_cls": True},
     "untied head": {**SMALL, "layers": 3, "untied": True, "no_cls": True},
     "full vocabulary": {**SMALL, "layers": 3, "hidden": 128, "heads": 2, "kv_heads": 1, "vocabulary": "full"},
+    "yarn": {**SMALL, "layers": 3, "yarn_factor": 4.0, "original_context": 256},
     "0.6B": {"shape": "0.6b"},
 }
 PLAIN_TYPES = ["f32", "f16", "bf16"]
@@ -113,6 +114,7 @@ LEGACY_TYPES = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0"]
 K_TYPES = ["q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "q4_k_m"]
 QUANTISED_TYPES = LEGACY_TYPES + K_TYPES
 LLAMA_MODELS = [("plain", "f32", 1), ("plain", "q8_0", 1), ("wide heads", "q4_k", 2)]
+YARN_MODELS = [("yarn", kind, 9, ["short", "long"]) for kind in ("f32", "q8_0", "q4_k")]
 LARGE_MODELS = [("0.6B", "q8_0", 1, ["ten"]), ("0.6B", "q4_k_m", 1, ["ten"])]
 
 

@@ -61,10 +61,21 @@ class Reference:
             head_dim=field("attention.key_length"),
             max_position_embeddings=field("context_length"),
             rms_norm_eps=field("attention.layer_norm_rms_epsilon"),
-            rope_parameters={"rope_type": "default", "rope_theta": field("rope.freq_base")},
+            rope_parameters=self._rope(field),
             tie_word_embeddings=True,
             use_cache=False,
         )
+
+    def _rope(self, field):
+        theta = field("rope.freq_base")
+        if self.reader.get_field("qwen3.rope.scaling.type") is None:
+            return {"rope_type": "default", "rope_theta": theta}
+        return {
+            "rope_type": field("rope.scaling.type"),
+            "rope_theta": theta,
+            "factor": field("rope.scaling.factor"),
+            "original_max_position_embeddings": field("rope.scaling.original_context_length"),
+        }
 
     @staticmethod
     def _name(name):

@@ -2,9 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{bench, eval, info, number, rerank, score, serve};
-use crate::convert::quantize::QuantizeArgs;
-use crate::convert::random::RandomArgs;
+use super::{bench, eval, info, number, quantize, random, rerank, score, serve};
 
 /// The most threads that may be asked for.
 const MAX_THREADS: usize = 1024;
@@ -43,9 +41,9 @@ enum Command {
     /// Answer rerank requests over HTTP
     Serve(serve::ServeArgs),
     /// Make a rerank GGUF from a checkpoint folder or another GGUF
-    Quantize(QuantizeArgs),
+    Quantize(quantize::QuantizeArgs),
     /// Write a model with random weights, for tests and benchmarks
-    Random(RandomArgs),
+    Random(random::RandomArgs),
 }
 
 impl Cli {
@@ -61,8 +59,8 @@ impl Cli {
             Command::Eval(args) => args.run(),
             Command::Bench(args) => args.run(),
             Command::Serve(args) => args.run(),
-            Command::Quantize(args) => Ok(args.run()?),
-            Command::Random(args) => Ok(args.run()?),
+            Command::Quantize(args) => args.run(),
+            Command::Random(args) => args.run(),
         }
     }
 }

@@ -51,7 +51,7 @@ fn table(info: &ModelInfo, runs_on: &Diagnostics) -> Vec<(&'static str, String)>
     let types = info.types.iter().map(|(name, count)| format!("{count} × {name}"));
     let attention = format!(
         "{} heads of {} values, {} for keys and values",
-        config.heads, config.head_dim, config.kv_heads
+        config.num_attention_heads, config.head_dim, config.num_key_value_heads
     );
     let mut lines = vec![
         ("name", escape(&info.name)),
@@ -59,11 +59,11 @@ fn table(info: &ModelInfo, runs_on: &Diagnostics) -> Vec<(&'static str, String)>
         ("file", HumanBytes(info.file_size).to_string()),
         ("parameters", info.parameters.to_string()),
         ("tensors", types.collect::<Vec<_>>().join(", ")),
-        ("layers", config.layers.to_string()),
+        ("layers", config.num_hidden_layers.to_string()),
         ("hidden size", config.hidden_size.to_string()),
-        ("ffn size", config.ffn_size.to_string()),
+        ("ffn size", config.intermediate_size.to_string()),
         ("attention", attention),
-        ("context", format!("{} tokens", config.context_length)),
+        ("context", format!("{} tokens", config.max_position_embeddings)),
         ("longest prompt", format!("{} tokens", info.max_length)),
         ("vocabulary", format!("{} tokens", info.vocabulary_size)),
         ("scoring head", info.head.to_string()),

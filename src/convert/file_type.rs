@@ -1,5 +1,7 @@
 //! The types that a model file can be written in, and which one each tensor gets.
+
 use crate::gguf::TensorType;
+use crate::model::tensors::{CLASSIFIER, EMBEDDING, OUTPUT, layer_part};
 
 /// How the matrices of a file are stored; vectors are always F32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -80,14 +82,14 @@ impl FileType {
     ///
     /// The mix follows `llama_tensor_get_type` in llama.cpp's quantizer.
     pub fn wanted(self, name: &str, dims: &[usize], layers: usize, tied: bool) -> TensorType {
-        if dims.len() < 2 || name == super::architecture::CLS {
+        if dims.len() < 2 || name == CLASSIFIER {
             return TensorType::F32;
         }
         let sensitive = match name {
-            "output.weight" => true,
-            "token_embd.weight" => tied,
-            _ => layer(name).is_some_and(|(index, part)| {
-                matches!(part, "attn_v.weight" | "ffn_down.weight") && more_bits(index, layers)
+            OUTPUT => true,
+            EMBEDDING => tied,
+            _ => layer_part(name).is_some_and(|(index, part)| {
+                matches!(part, "attn_v" | "ffn_down") && more_bits(index, layers)
             }),
         };
         if self == Self::Q4KM && sensitive { TensorType::Q6K } else { self.base() }
@@ -109,12 +111,6 @@ pub fn fallback(wanted: TensorType, columns: usize) -> TensorType {
         _ => TensorType::F16,
     };
     if fits(smaller) { smaller } else { TensorType::F16 }
-}
-
-/// `blk.7.attn_v.weight` is `(7, "attn_v.weight")`.
-fn layer(name: &str) -> Option<(usize, &str)> {
-    let (index, part) = name.strip_prefix("blk.")?.split_once('.')?;
-    Some((index.parse().ok()?, part))
 }
 
 /// The layers to which the mixes give more bits: the first and last eighth,

@@ -4,16 +4,17 @@ use std::fs::{File, Permissions};
 use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 use crate::{Error, Result};
 
-/// Writes to `NAME.PID.partial`, which must not exist; [`PartialFile::commit`]
+/// Writes to `NAME.*.partial` in the same folder; [`PartialFile::commit`]
 /// gives the file its name, dropping without that removes it.
 pub struct PartialFile {
     path: PathBuf,
-    partial: PathBuf,
+    partial: NamedTempFile,
     /// Of the file that is replaced.
     permissions: Option<Permissions>,
-    committed: bool,
 }
 
 impl PartialFile {
@@ -21,16 +22,24 @@ impl PartialFile {
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if there is something else than a file, or one that may not be
-    /// written; [`Error::Io`] if the partial file exists or cannot be created.
+    /// written; [`Error::Io`] if the partial file cannot be created.
     pub fn create(path: &Path) -> Result<(Self, BufWriter<File>)> {
         let (path, permissions) = target(path)?;
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(format!(".{}.partial", std::process::id()));
-        let partial = PathBuf::from(partial);
-        // Never one that exists: it may be the very file that is read from.
-        let file = File::create_new(&partial)
-            .map_err(|e| Error::io(format!("creating {}", partial.display()), e))?;
-        let this = Self { path, partial, permissions, committed: false };
+        let failed = |e| Error::io(format!("creating {}", path.display()), e);
+        let mut prefix = path.file_name().unwrap_or_default().to_owned();
+        prefix.push(".");
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".partial");
+        // As any new file: the umask takes away what it should.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let partial = builder.tempfile_in(folder).map_err(failed)?;
+        let file = partial.reopen().map_err(failed)?;
+        let this = Self { path, partial, permissions };
         Ok((this, BufWriter::with_capacity(1 << 20, file)))
     }
 
@@ -38,14 +47,13 @@ impl PartialFile {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be moved.
-    pub fn commit(mut self) -> Result<()> {
-        let failed = |e| Error::io(format!("writing {}", self.path.display()), e);
-        if let Some(permissions) = self.permissions.take() {
-            std::fs::set_permissions(&self.partial, permissions).map_err(failed)?;
+    pub fn commit(self) -> Result<()> {
+        let Self { path, partial, permissions } = self;
+        let failed = |e| Error::io(format!("writing {}", path.display()), e);
+        if let Some(permissions) = permissions {
+            std::fs::set_permissions(partial.path(), permissions).map_err(failed)?;
         }
-        std::fs::rename(&self.partial, &self.path).map_err(failed)?;
-        self.committed = true;
-        Ok(())
+        partial.persist(&path).map(drop).map_err(|e| failed(e.error))
     }
 }
 
@@ -63,15 +71,6 @@ fn target(path: &Path) -> Result<(PathBuf, Option<Permissions>)> {
             Err(_) => Ok((path.to_path_buf(), None)),
         },
         Err(e) => Err(failed(e)),
-    }
-}
-
-impl Drop for PartialFile {
-    fn drop(&mut self) {
-        if !self.committed {
-            // Nothing more can be done if this fails too.
-            let _ = std::fs::remove_file(&self.partial);
-        }
     }
 }
 
@@ -131,5 +130,26 @@ mod tests {
             assert!(std::fs::symlink_metadata(&link).expect("it is there").is_symlink());
         }
         assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "new");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_new_file_has_the_mode_that_the_umask_leaves() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let [plain, file] = ["plain", "file"].map(|name| folder.path().join(name));
+        std::fs::write(&plain, "").expect("a file");
+        write(&file).expect("it is written");
+        let mode = |path| std::fs::metadata(path).expect("it is there").permissions().mode();
+        assert_eq!(mode(file), mode(plain));
+    }
+
+    #[test]
+    fn what_is_not_committed_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, _sink) = PartialFile::create(&folder.path().join("file")).expect("it is made");
+        assert_eq!(std::fs::read_dir(&folder).expect("it is there").count(), 1);
+        drop(file);
+        assert_eq!(std::fs::read_dir(&folder).expect("it is there").count(), 0);
     }
 }

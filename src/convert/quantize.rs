@@ -5,42 +5,40 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
-use super::architecture::{CLS, EMBEDDING, OUTPUT};
 use super::chunked_writer::{Progress, encode, quantize};
-use super::file_type::{FileType, fallback};
+pub use super::file_type::FileType;
+use super::file_type::fallback;
 use super::partial_file::PartialFile;
-use super::source::{HeadRows, Source};
-use crate::cli::eprint_line;
+use super::source::Source;
 use crate::gguf::{TensorPlan, TensorType, Writer};
-use crate::model::{Head, Rows};
+use crate::model::Config;
+use crate::model::tensors::{self, CLASSIFIER, EMBEDDING, OUTPUT};
 use crate::{Error, Result};
 
-/// What to store matrices as; vectors and the head's two rows are always F32.
-#[derive(Args, Clone, Copy, Debug)]
-pub struct Types {
-    /// How matrices are stored.
-    #[arg(long = "type", value_enum)]
+/// What to write, and what to read it from.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// How matrices are stored; vectors and the scoring rows are always F32.
     pub file_type: FileType,
-    /// How token vectors are stored, where not as the other matrices: any of --type's values.
-    #[arg(long, value_name = "TYPE", value_enum, hide_possible_values = true)]
+    /// How token vectors are stored, where not as the other matrices.
     pub token_embedding_type: Option<FileType>,
+    /// Whether embedding models are taken too, whose scores mean nothing.
+    pub any_pooling: bool,
 }
 
-impl From<FileType> for Types {
+impl From<FileType> for Options {
     fn from(file_type: FileType) -> Self {
-        Self { file_type, token_embedding_type: None }
+        Self { file_type, token_embedding_type: None, any_pooling: false }
     }
 }
 
-impl Types {
+impl Options {
     /// The type that `name` is decided by.
-    fn of(self, name: &str) -> FileType {
-        if name == EMBEDDING {
-            self.token_embedding_type.unwrap_or(self.file_type)
-        } else {
-            self.file_type
+    fn type_of(self, name: &str) -> FileType {
+        match name {
+            EMBEDDING => self.token_embedding_type.unwrap_or(self.file_type),
+            _ => self.file_type,
         }
     }
 }
@@ -87,9 +85,15 @@ impl std::fmt::Display for Fallback {
 /// [`Error::InvalidModel`] and [`Error::UnsupportedModel`] for what is not a
 /// whole dense Qwen3 model, [`Error::InvalidValue`] if `out` is read from,
 /// [`Error::Io`] if reading or writing fails.
-pub fn run(from: &Path, types: impl Into<Types>, out: &Path, progress: Progress) -> Result<Report> {
+pub fn run(
+    from: &Path,
+    options: impl Into<Options>,
+    out: &Path,
+    progress: Progress,
+) -> Result<Report> {
+    let options = options.into();
     let named = |error| named(from, error);
-    let mut source = Source::open(from).map_err(named)?;
+    let mut source = Source::open(from, options.any_pooling).map_err(named)?;
     let is_out = |path: &PathBuf| match (path.canonicalize(), out.canonicalize()) {
         (Ok(path), Ok(out)) => path == out,
         _ => false,
@@ -98,7 +102,7 @@ pub fn run(from: &Path, types: impl Into<Types>, out: &Path, progress: Progress)
         return Err(Error::value("out", "is a file that the model is read from"));
     }
     let (file, sink) = PartialFile::create(out)?;
-    let report = convert(&mut source, types.into(), sink, progress).map_err(named)?;
+    let report = convert(&mut source, options, sink, progress).map_err(named)?;
     file.commit()?;
     Ok(report)
 }
@@ -115,12 +119,12 @@ fn named(from: &Path, error: Error) -> Error {
 
 fn convert<W: Write>(
     source: &mut Source,
-    types: Types,
+    options: Options,
     sink: W,
     progress: Progress,
 ) -> Result<Report> {
-    let (plans, mut report) = plan(source, types)?;
-    let metadata = source.metadata(types.file_type);
+    let (plans, mut report) = plan(source, options)?;
+    let metadata = source.metadata(options.file_type);
     let mut writer = Writer::new(sink, &metadata, &plans)?;
     let mut done = 0;
     for plan in &plans {
@@ -128,30 +132,30 @@ fn convert<W: Write>(
             done += bytes;
             progress(done, report.bytes);
         };
-        if plan.name == CLS {
-            head(source, &mut writer, written)?;
+        if plan.name == CLASSIFIER {
+            write_head(source, &mut writer, written)?;
         } else {
-            report.requantized += usize::from(tensor(source, &mut writer, plan, written)?);
+            report.requantized += usize::from(write_tensor(source, &mut writer, plan, written)?);
         }
     }
     writer.finish()?;
     Ok(report)
 }
 
-/// The tensors to write: the head first, then all others but `output.weight`,
-/// which the head stands for.
-fn plan(source: &Source, types: Types) -> Result<(Vec<TensorPlan>, Report)> {
-    let architecture = source.architecture;
-    let dims = vec![2, architecture.hidden];
-    let mut plans = vec![TensorPlan { name: CLS.into(), dims, dtype: TensorType::F32 }];
+/// The tensors to write: the scoring rows first, then all others but `output.weight`,
+/// which those stand for.
+fn plan(source: &Source, options: Options) -> Result<(Vec<TensorPlan>, Report)> {
+    let Config { num_hidden_layers: layers, tie_word_embeddings: tied, hidden_size, .. } =
+        source.config;
+    let dims = vec![source.head.rows.iter().count(), hidden_size];
+    let mut plans = vec![TensorPlan { name: CLASSIFIER.into(), dims, dtype: TensorType::F32 }];
     let mut report = Report::default();
-    for weight in architecture.weights(source.rows) {
-        if weight.name == OUTPUT {
+    for spec in tensors::all(&source.config, source.rows) {
+        if spec.name == OUTPUT {
             continue;
         }
-        let (layers, tied) = (architecture.layers, architecture.tied);
-        let wanted = types.of(&weight.name).wanted(&weight.name, &weight.dims, layers, tied);
-        let mut plan = TensorPlan { name: weight.name, dims: weight.dims, dtype: wanted };
+        let wanted = options.type_of(&spec.name).wanted(&spec.name, &spec.shape, layers, tied);
+        let mut plan = TensorPlan { name: spec.name, dims: spec.shape, dtype: wanted };
         plan.dtype = fallback(wanted, plan.columns());
         if plan.dtype != wanted {
             report.fallbacks.push(Fallback {
@@ -169,14 +173,14 @@ fn plan(source: &Source, types: Types) -> Result<(Vec<TensorPlan>, Report)> {
 }
 
 /// Converts one tensor; true if its values had been rounded to blocks before.
-fn tensor<W: Write>(
+fn write_tensor<W: Write>(
     source: &mut Source,
     writer: &mut Writer<W>,
     plan: &TensorPlan,
     written: impl FnMut(u64),
 ) -> Result<bool> {
-    let TensorPlan { name, dims, dtype } = plan;
-    let stored = source.dtype(name, dims)?;
+    let TensorPlan { name, dtype, .. } = plan;
+    let stored = source.dtype(name)?;
     let columns = plan.columns();
     let row_bytes = columns / stored.block_size() * stored.block_bytes();
     let read = |rows: std::ops::Range<usize>| {
@@ -192,73 +196,16 @@ fn tensor<W: Write>(
     Ok(blocks && stored != *dtype)
 }
 
-/// Writes the head: the rows of "yes" and "no", in this order.
-fn head<W: Write>(
-    source: &mut Source,
+/// Writes the scoring rows: those of "yes" and "no", in this order, or the one.
+fn write_head<W: Write>(
+    source: &Source,
     writer: &mut Writer<W>,
     mut written: impl FnMut(u64),
 ) -> Result<()> {
-    let read;
-    let rows: &Rows = match &source.head {
-        HeadRows::Read(rows) => rows,
-        &HeadRows::At(answers) => {
-            read = head_rows(source, answers)?;
-            &read
-        }
-    };
-    for row in [&rows.yes, &rows.no] {
+    for row in source.head.rows.iter() {
         let data: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
-        writer.append(CLS, &data)?;
+        writer.append(CLASSIFIER, &data)?;
         written(data.len() as u64);
     }
     Ok(())
-}
-
-/// The rows of "yes" and "no" in the output matrix, checked as for loading.
-fn head_rows(source: &mut Source, answers: [usize; 2]) -> Result<Rows> {
-    let hidden = source.architecture.hidden;
-    let (head, name) = match source.architecture.tied {
-        true => (Head::TiedEmbedding, EMBEDDING),
-        false => (Head::Output, OUTPUT),
-    };
-    let stored = source.dtype(name, &[source.rows, hidden])?;
-    let row_bytes = hidden / stored.block_size() * stored.block_bytes();
-    let mut row = |id: usize| {
-        let data = source.bytes(name, (id * row_bytes) as u64, row_bytes)?;
-        stored.dequantize(&data)
-    };
-    let (yes, no) = (row(answers[0])?, row(answers[1])?);
-    Rows { head, yes, no, warnings: Vec::new() }.checked(name)
-}
-
-/// `quantize`: makes a rerank GGUF file.
-#[derive(Args, Clone, Debug)]
-pub struct QuantizeArgs {
-    /// Checkpoint folder (config.json, tokenizer.json, model*.safetensors) or GGUF file.
-    #[arg(long, value_name = "DIR_OR_GGUF")]
-    from: PathBuf,
-    #[command(flatten)]
-    types: Types,
-    /// The file to write.
-    out: PathBuf,
-}
-
-impl QuantizeArgs {
-    /// Writes the file, showing progress on a terminal, and tells on standard
-    /// error what its user should know.
-    pub fn run(self) -> anyhow::Result<()> {
-        let mut bar = super::progress::bar("quantizing");
-        let report = run(&self.from, self.types, &self.out, &mut bar)?;
-        for fallback in &report.fallbacks {
-            eprint_line(&fallback.to_string());
-        }
-        if report.requantized > 0 {
-            eprint_line(&format!(
-                "{} tensors had been quantized before; making the file from the original \
-                 checkpoint loses less",
-                report.requantized
-            ));
-        }
-        Ok(())
-    }
 }

@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use super::architecture::{EMBEDDING, OUTPUT};
-use super::random::RandomModel;
 use crate::gguf::TensorPlan;
+use crate::model::Config;
+use crate::model::tensors::{EMBEDDING, OUTPUT, layer_part};
 
 /// Spread of margins, were the last hidden state wholly the document's.
 const MARGIN: f64 = 3.0;
@@ -20,7 +20,7 @@ const FEED_FORWARD: f64 = 1.0;
 const NORM_SPREAD: f64 = 0.1;
 
 /// The values of one tensor.
-pub struct Stream {
+pub struct RandomTensor {
     key: u64,
     columns: usize,
     mean: f32,
@@ -28,13 +28,13 @@ pub struct Stream {
     scale: f32,
 }
 
-impl Stream {
-    /// The stream of the tensor of `plan`.
-    pub fn new(model: &RandomModel, plan: &TensorPlan) -> Self {
-        let (mean, spread) = distribution(model, plan);
+impl RandomTensor {
+    /// The values of the tensor of `plan`.
+    pub fn new(config: &Config, seed: u64, plan: &TensorPlan) -> Self {
+        let (mean, spread) = distribution(config, plan);
         // Four numbers uniform on 0..2^16 have this standard deviation together.
         let unit = (4.0 * (65536.0 * 65536.0 - 1.0) / 12.0f64).sqrt();
-        let key = plan.name.bytes().fold(mix(model.seed), |hash, byte| mix(hash ^ u64::from(byte)));
+        let key = plan.name.bytes().fold(mix(seed), |hash, byte| mix(hash ^ u64::from(byte)));
         Self { key, columns: plan.columns(), mean: mean as f32, scale: (spread / unit) as f32 }
     }
 
@@ -61,19 +61,16 @@ impl Stream {
 
 /// Mean and standard deviation of a tensor's values. Square roots are exact to
 /// the last bit everywhere; nothing else here is but products.
-fn distribution(model: &RandomModel, plan: &TensorPlan) -> (f64, f64) {
-    let shape = &model.architecture;
-    let embedding = MARGIN / (2.0 * shape.hidden as f64).sqrt();
+fn distribution(config: &Config, plan: &TensorPlan) -> (f64, f64) {
+    let embedding = MARGIN / (2.0 * config.hidden_size as f64).sqrt();
     let keep = 1.0 / (plan.columns() as f64).sqrt();
-    let branch = embedding * keep / (shape.layers as f64).sqrt();
-    let part = plan.name.rsplit_once("blk.").map_or(plan.name.as_str(), |(_, part)| {
-        part.split_once('.').map_or(part, |(_, part)| part)
-    });
+    let branch = embedding * keep / (config.num_hidden_layers as f64).sqrt();
+    let part = layer_part(&plan.name).map_or(plan.name.as_str(), |(_, part)| part);
     match part {
         EMBEDDING | OUTPUT => (0.0, embedding),
-        "attn_q_norm.weight" | "attn_k_norm.weight" => (SHARPNESS, SHARPNESS * NORM_SPREAD),
-        "attn_output.weight" => (0.0, ATTENTION * branch),
-        "ffn_down.weight" => (0.0, FEED_FORWARD * branch),
+        "attn_q_norm" | "attn_k_norm" => (SHARPNESS, SHARPNESS * NORM_SPREAD),
+        "attn_output" => (0.0, ATTENTION * branch),
+        "ffn_down" => (0.0, FEED_FORWARD * branch),
         _ if plan.dims.len() == 1 => (1.0, NORM_SPREAD),
         _ => (0.0, keep),
     }

@@ -24,6 +24,9 @@ pub struct LoadOptions {
     /// 220 tokens of the 0.6B shape: with what a pass takes beside it, a program stays within 64 MiB
     /// over 1.25 times its file, unless a query is longer.
     pub prefix_cache_bytes: usize,
+    /// Whether embedding models (`qwen3.pooling_type` 1, 2 or 3) are loaded too. Their scores mean
+    /// nothing, unless somebody has trained one to rerank without changing that key.
+    pub any_pooling: bool,
 }
 
 impl Default for LoadOptions {
@@ -34,6 +37,7 @@ impl Default for LoadOptions {
             batch_tokens: 512,
             max_prefix_bytes: 256 << 20,
             prefix_cache_bytes: 48 << 20,
+            any_pooling: false,
         }
     }
 }

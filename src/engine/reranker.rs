@@ -10,7 +10,7 @@ use super::options::{Diagnostics, LoadOptions};
 use super::prefix_cache::PrefixCache;
 use crate::gguf::Reader;
 use crate::kernel;
-use crate::model::{Config, LoadProgress, Model, ModelInfo};
+use crate::model::{Config, LoadProgress, Model, ModelInfo, pooling};
 use crate::prompt::encode::Encoder;
 use crate::prompt::tokenizer::Tokenizer;
 use crate::{Error, Ranking, RerankRequest, Result};
@@ -32,15 +32,32 @@ impl Reranker {
         options: LoadOptions,
         progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Self> {
-        let mut reader = Reader::new(source)?;
-        let config = Config::from_gguf(&reader.metadata)?;
+        Self::load_shards(vec![source], options, progress)
+    }
+
+    /// Loads a model whose GGUF file is split into several, given in any order;
+    /// [`crate::gguf::open_shards`] finds them by the name of one.
+    ///
+    /// # Errors
+    /// As [`Reranker::load`], and [`Error::InvalidModel`] unless the files are one whole model.
+    pub fn load_shards<R: Read + Seek>(
+        sources: Vec<R>,
+        options: LoadOptions,
+        progress: &mut dyn FnMut(LoadProgress),
+    ) -> Result<Self> {
+        let mut reader = Reader::from_shards(sources)?;
+        pooling::check(&reader.metadata, options.any_pooling)?;
+        let config = Config::from_gguf(&reader)?;
         let tokenizer = Tokenizer::from_gguf(&reader.metadata)?;
         let frame = tokenizer.frame()?;
         let name = match &options.name {
             Some(name) => name.clone(),
-            None => reader.metadata.text("general.name")?.unwrap_or("qwen3-reranker").to_string(),
+            None => {
+                let name = reader.metadata.label("general.name")?;
+                name.map_or_else(|| "qwen3-reranker".to_string(), |name| name.into_owned())
+            }
         };
-        let max_length = options.max_length.min(config.context_length);
+        let max_length = options.max_length.min(config.max_position_embeddings);
         if max_length <= frame.len() {
             let reason =
                 format!("is {max_length}; the prompt's frame alone takes {} tokens", frame.len());

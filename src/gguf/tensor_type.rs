@@ -205,26 +205,3 @@ impl TensorType {
         blocks.chunks_exact(self.block_bytes()).all(finite)
     }
 }
-
-/// The name of a type number that this crate does not read, for error messages.
-pub(super) fn unsupported_name(id: u32) -> String {
-    let name = match id {
-        16 => "IQ2_XXS",
-        17 => "IQ2_XS",
-        18 => "IQ3_XXS",
-        19 => "IQ1_S",
-        21 => "IQ3_S",
-        22 => "IQ2_S",
-        24 => "I8",
-        25 => "I16",
-        26 => "I32",
-        27 => "I64",
-        28 => "F64",
-        29 => "IQ1_M",
-        34 => "TQ1_0",
-        35 => "TQ2_0",
-        39 => "MXFP4",
-        _ => return format!("number {id}"),
-    };
-    name.to_string()
-}

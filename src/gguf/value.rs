@@ -1,11 +1,13 @@
 //! Metadata values and typed look-ups of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::{Error, Result};
 
 /// One metadata value.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 #[allow(missing_docs)] // The variants are the format's own types.
 pub enum Value {
     U8(u8),
@@ -20,6 +22,8 @@ pub enum Value {
     F64(f64),
     Bool(bool),
     String(String),
+    /// A string that is not UTF-8.
+    Bytes(Vec<u8>),
     Array(Vec<Value>),
 }
 
@@ -35,7 +39,7 @@ impl Value {
             Self::I32(_) => 5,
             Self::F32(_) => 6,
             Self::Bool(_) => 7,
-            Self::String(_) => 8,
+            Self::String(_) | Self::Bytes(_) => 8,
             Self::Array(_) => 9,
             Self::U64(_) => 10,
             Self::I64(_) => 11,
@@ -61,6 +65,18 @@ impl Value {
         self.as_integer()?.try_into().ok()
     }
 
+    /// The one value that an array repeats, as where a count is given for each layer; of anything
+    /// else, the value itself.
+    fn unrepeated(&self) -> &Self {
+        match self {
+            Self::Array(items) => match items.split_first() {
+                Some((first, rest)) if rest.iter().all(|item| item == first) => first,
+                _ => self,
+            },
+            _ => self,
+        }
+    }
+
     fn as_text(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -80,6 +96,7 @@ impl std::fmt::Display for Value {
             Self::F64(v) => write!(f, "the float {v:?}"),
             Self::Bool(v) => write!(f, "the boolean {v}"),
             Self::String(text) => write!(f, "the string {text:?}"),
+            Self::Bytes(_) => f.write_str("a string that is not UTF-8"),
             Self::Array(items) => write!(f, "an array of {}", items.len()),
             _ => unreachable!("all others are integers: bug"),
         }
@@ -96,25 +113,52 @@ impl Metadata {
         self.0.get(key)
     }
 
-    /// A count of at least 0.
+    /// A count of at least 0, or an array that repeats one.
     ///
     /// # Errors
     /// [`Error::InvalidModel`] if `key` holds something else.
     pub fn count(&self, key: &str) -> Result<Option<usize>> {
         self.typed(key, "a whole number", |value| {
-            value.as_u64().and_then(|count| usize::try_from(count).ok())
+            value.unrepeated().as_u64().and_then(|count| usize::try_from(count).ok())
         })
     }
 
-    /// A finite number.
+    /// A finite number, or an array that repeats one.
     ///
     /// # Errors
     /// [`Error::InvalidModel`] if `key` holds something else.
     pub fn number(&self, key: &str) -> Result<Option<f64>> {
-        self.typed(key, "a finite number", |value| match *value {
+        self.typed(key, "a finite number", |value| match *value.unrepeated() {
             Value::F32(v) if v.is_finite() => Some(v.into()),
             Value::F64(v) if v.is_finite() => Some(v),
-            _ => value.as_u64().map(|v| v as f64),
+            _ => value.unrepeated().as_integer().map(|v| v as f64),
+        })
+    }
+
+    /// A truth value, as a boolean or as 0 or 1.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if `key` holds something else.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>> {
+        self.typed(key, "true or false", |value| match *value.unrepeated() {
+            Value::Bool(flag) => Some(flag),
+            ref number => match number.as_u64()? {
+                0 => Some(false),
+                1 => Some(true),
+                _ => None,
+            },
+        })
+    }
+
+    /// A string that only describes: bytes that are not UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if `key` holds something else.
+    pub fn label(&self, key: &str) -> Result<Option<Cow<'_, str>>> {
+        self.typed(key, "a string", |value| match value {
+            Value::String(text) => Some(Cow::Borrowed(text.as_str())),
+            Value::Bytes(text) => Some(String::from_utf8_lossy(text)),
+            _ => None,
         })
     }
 

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use super::DEFAULT_ALIGNMENT;
+use super::alignment::DEFAULT_ALIGNMENT;
 use super::tensor_type::TensorType;
 use super::value::Value;
 use crate::{Error, Result};
@@ -134,14 +134,14 @@ fn header(metadata: &[(String, Value)], tensors: &[TensorPlan]) -> Result<(Vec<u
         if key == "general.alignment" && *value != Value::U32(DEFAULT_ALIGNMENT as u32) {
             return Err(Error::model(key, format!("only {DEFAULT_ALIGNMENT} is written")));
         }
-        put_text(&mut bytes, key);
+        put_bytes(&mut bytes, key.as_bytes());
         bytes.extend(value.type_id().to_le_bytes());
         put_value(&mut bytes, key, value)?;
     }
     let mut offset = 0u64;
     let mut sizes = Vec::with_capacity(tensors.len());
     for plan in tensors {
-        put_text(&mut bytes, &plan.name);
+        put_bytes(&mut bytes, plan.name.as_bytes());
         bytes.extend((plan.dims.len() as u32).to_le_bytes());
         // The file gives the innermost dimension first.
         plan.dims.iter().rev().for_each(|&dim| bytes.extend((dim as u64).to_le_bytes()));
@@ -155,9 +155,9 @@ fn header(metadata: &[(String, Value)], tensors: &[TensorPlan]) -> Result<(Vec<u
     Ok((bytes, sizes))
 }
 
-fn put_text(bytes: &mut Vec<u8>, text: &str) {
+fn put_bytes(bytes: &mut Vec<u8>, text: &[u8]) {
     bytes.extend((text.len() as u64).to_le_bytes());
-    bytes.extend(text.as_bytes());
+    bytes.extend(text);
 }
 
 fn put_value(bytes: &mut Vec<u8>, key: &str, value: &Value) -> Result<()> {
@@ -173,7 +173,8 @@ fn put_value(bytes: &mut Vec<u8>, key: &str, value: &Value) -> Result<()> {
         Value::F32(v) => bytes.extend(v.to_le_bytes()),
         Value::F64(v) => bytes.extend(v.to_le_bytes()),
         Value::Bool(v) => bytes.push((*v).into()),
-        Value::String(text) => put_text(bytes, text),
+        Value::String(text) => put_bytes(bytes, text.as_bytes()),
+        Value::Bytes(text) => put_bytes(bytes, text),
         Value::Array(items) => {
             let kind = items.first().map_or(STRING, Value::type_id);
             bytes.extend(kind.to_le_bytes());
@@ -193,7 +194,7 @@ fn put_value(bytes: &mut Vec<u8>, key: &str, value: &Value) -> Result<()> {
 mod tests {
     use std::io::Cursor;
 
-    use super::super::Reader;
+    use super::super::reader::Reader;
     use super::*;
 
     fn plan(name: &str, dims: &[usize], dtype: TensorType) -> TensorPlan {
@@ -216,6 +217,7 @@ mod tests {
             Value::F64(-0.25),
             Value::Bool(true),
             Value::String("Ġé\0".into()),
+            Value::Bytes(b"caf\xe9".to_vec()),
             Value::Array(vec![Value::I32(1), Value::I32(-1)]),
             Value::Array(vec![]),
             nested,

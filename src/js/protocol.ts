@@ -41,29 +41,45 @@ export interface RerankResponse {
   results: { document: string; score: number }[];
 }
 
+/** How rotary frequencies are scaled, under the names of config.json. */
+export type RopeScaling =
+  | { rope_type: 'linear'; factor: number }
+  | {
+      rope_type: 'yarn';
+      factor: number;
+      original_max_position_embeddings: number;
+      attention_factor: number;
+      beta_fast: number;
+      beta_slow: number;
+    };
+
 /** Facts about a loaded model, as `qwen3-rerank info --json` prints them. */
 export interface ModelInfo {
   /** The model's name in answers. */
   name: string;
   /** Transformer layers. */
-  layers: number;
+  num_hidden_layers: number;
   /** Values of a token between layers. */
   hidden_size: number;
   /** Values of a token inside the feed-forward part. */
-  ffn_size: number;
-  heads: number;
-  kv_heads: number;
+  intermediate_size: number;
+  num_attention_heads: number;
+  num_key_value_heads: number;
   head_dim: number;
   /** Longest sequence that the model was made for, in tokens. */
-  context_length: number;
+  max_position_embeddings: number;
   rope_theta: number;
+  /** How the rotary frequencies are scaled for longer sequences, if they are. */
+  rope_scaling?: RopeScaling;
   rms_norm_eps: number;
+  /** Whether the output matrix is the embedding, or left out of the file. */
+  tie_word_embeddings: boolean;
   /** Rows of the embedding. */
   vocabulary_size: number;
   /** Longest prompt that is scored whole, in tokens, frame included. */
   max_length: number;
   /** The tensor that the rows for yes and no come from. */
-  head: 'cls.output' | 'output' | 'token_embd';
+  head: 'cls.output' | 'cls.output.one_row' | 'output' | 'token_embd';
   /** Number of tensors by type. */
   types: Record<string, number>;
   /** Values in all tensors. */

@@ -83,7 +83,7 @@ async function load({ id, source, threads, name, maxLength }: Load, signal: Abor
   const [model] = await Promise.all([fetched, instantiate(threads)]);
   const onProgress = (loaded: number, total: number) =>
     report({ phase: 'load', loaded, total }, loaded === total);
-  engine = new bindings.Engine(model, name, maxLength, onProgress);
+  engine = new bindings.Engine([model], name, maxLength, onProgress);
   return engine.info;
 }
 

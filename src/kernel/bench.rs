@@ -8,7 +8,7 @@ use super::isa::SimdTask;
 use super::lanes::{LANES, Lanes, array_from_fn};
 pub use super::matmul::bench::{Product, integers, integers_in_a_step};
 pub use super::norm::rms_norm;
-pub use super::rope::Rope;
+pub use super::rope::{Rope, RopeFrequencies};
 pub use super::select::available as available_isas;
 
 /// gate ← silu(gate) · up

@@ -28,6 +28,6 @@ mod threads;
 pub use attention::{AttentionShape, KeysValues, TokenPosition, attention};
 pub use matmul::{Linear, feed_forward, multiply_into};
 pub use norm::{rms_norm, rms_norm_into};
-pub use rope::Rope;
+pub use rope::{Rope, RopeFrequencies, Yarn};
 pub use select::best as best_isa;
 pub use threads::{on_threads, threads};

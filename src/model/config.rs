@@ -1,147 +1,120 @@
-//! Sizes and constants of a Qwen3 model, read from metadata and checked.
+//! Sizes and constants of a dense Qwen3 model, under the names of the checkpoint's config.json, and
+//! the one check of what they can be.
 
 use serde::Serialize;
 
-use crate::gguf::Metadata;
-use crate::kernel::AttentionShape;
-use crate::{Error, Result};
+use super::config_fault::ConfigFault;
+use super::rope_scaling::RopeScaling;
+use crate::kernel::{AttentionShape, RopeFrequencies};
 
-/// More layers than this are taken for corruption; the largest dense Qwen3 has 64.
-pub(crate) const MAX_LAYERS: usize = 1024;
-
-/// The shape of a dense Qwen3 model.
+/// The shape of a dense Qwen3 model; the vocabulary is apart.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Config {
     /// Transformer layers.
-    pub layers: usize,
+    pub num_hidden_layers: usize,
     /// Values of a token between layers.
     pub hidden_size: usize,
     /// Values of a token inside the feed-forward part.
-    pub ffn_size: usize,
+    pub intermediate_size: usize,
     /// Query heads.
-    pub heads: usize,
-    /// Key and value heads, each shared by `heads / kv_heads` query heads.
-    pub kv_heads: usize,
-    /// Values in a head; need not be `hidden_size / heads`.
+    pub num_attention_heads: usize,
+    /// Key and value heads; divides the query heads, which share them.
+    pub num_key_value_heads: usize,
+    /// Values in a head; need not be `hidden_size / num_attention_heads`.
     pub head_dim: usize,
     /// Longest sequence that the model was made for, in tokens.
-    pub context_length: usize,
+    pub max_position_embeddings: usize,
     /// Base of the rotary frequencies.
     pub rope_theta: f64,
+    /// How the rotary frequencies are scaled for longer sequences, if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_scaling: Option<RopeScaling>,
     /// Added under the root in RMS norms.
     pub rms_norm_eps: f64,
+    /// Whether the output matrix is the embedding, or left out of the file.
+    pub tie_word_embeddings: bool,
 }
 
+/// The counts of a [`Config`], and the most that each can be. More is taken for corruption; the
+/// largest dense Qwen3 has 64 layers and 5,120 values.
+const LIMITS: [(&str, usize); 7] = [
+    ("num_hidden_layers", 1 << 10),
+    ("max_position_embeddings", 1 << 30),
+    ("hidden_size", 1 << 20),
+    ("intermediate_size", 1 << 20),
+    ("num_attention_heads", 1 << 16),
+    ("num_key_value_heads", 1 << 16),
+    ("head_dim", 1 << 16),
+];
+
 impl Config {
-    /// Reads and checks the `qwen3.*` keys.
-    ///
-    /// # Errors
-    /// [`Error::UnsupportedModel`] for another architecture,
-    /// [`Error::InvalidModel`] for missing or impossible values.
-    pub fn from_gguf(metadata: &Metadata) -> Result<Self> {
-        match metadata.text("general.architecture")? {
-            Some("qwen3") => {}
-            Some(other) => {
-                let reason = format!("its architecture is {other:?}; dense \"qwen3\" is read");
-                return Err(Error::UnsupportedModel(reason));
-            }
-            None => return Err(Error::model("general.architecture", "the key is missing")),
-        }
-        let heads = count(metadata, "qwen3.attention.head_count")?;
-        let hidden_size = count(metadata, "qwen3.embedding_length")?;
-        let config = Self {
-            layers: count(metadata, "qwen3.block_count")?,
-            hidden_size,
-            ffn_size: count(metadata, "qwen3.feed_forward_length")?,
-            heads,
-            kv_heads: count(metadata, "qwen3.attention.head_count_kv")?,
-            head_dim: match metadata.count("qwen3.attention.key_length")? {
-                Some(length) => length,
-                None => hidden_size / heads,
-            },
-            context_length: count(metadata, "qwen3.context_length")?,
-            rope_theta: number(metadata, "qwen3.rope.freq_base")?,
-            rms_norm_eps: number(metadata, "qwen3.attention.layer_norm_rms_epsilon")?,
-        };
-        config.check(metadata)?;
-        Ok(config)
+    /// How attention is split.
+    pub(crate) fn heads(&self) -> AttentionShape {
+        let Self { num_attention_heads: heads, num_key_value_heads: kv_heads, head_dim, .. } =
+            *self;
+        AttentionShape { heads, kv_heads, head_dim }
     }
 
-    /// How attention is split.
-    pub fn heads(&self) -> AttentionShape {
-        AttentionShape { heads: self.heads, kv_heads: self.kv_heads, head_dim: self.head_dim }
+    /// The rotary frequencies.
+    pub(crate) fn rope_frequencies(&self) -> RopeFrequencies {
+        match &self.rope_scaling {
+            None => RopeFrequencies::new(self.head_dim, self.rope_theta),
+            Some(scaling) => scaling.frequencies(self.head_dim, self.rope_theta),
+        }
     }
 
     /// Values in a token's queries.
     pub fn query_size(&self) -> usize {
-        self.heads * self.head_dim
+        self.num_attention_heads * self.head_dim
     }
 
     /// Values in a token's keys, and in its values.
     pub fn kv_size(&self) -> usize {
-        self.kv_heads * self.head_dim
+        self.num_key_value_heads * self.head_dim
     }
 
-    fn check(&self, metadata: &Metadata) -> Result<()> {
-        let require = |holds: bool, key: &str, reason: String| {
-            if holds { Ok(()) } else { Err(Error::model(key, reason)) }
-        };
-        let Self { layers, heads, kv_heads, head_dim, rms_norm_eps, rope_theta, .. } = *self;
-        require(
-            layers <= MAX_LAYERS,
-            "qwen3.block_count",
-            format!("is {layers}; at most {MAX_LAYERS}"),
-        )?;
-        require(
-            heads.is_multiple_of(kv_heads),
-            "qwen3.attention.head_count_kv",
-            format!("is {kv_heads}, which does not divide the {heads} heads"),
-        )?;
-        require(
-            head_dim > 0 && head_dim.is_multiple_of(2) && head_dim <= 1 << 16,
-            "qwen3.attention.key_length",
-            format!("is {head_dim}; must be even and at least 2"),
-        )?;
-        require(
-            heads <= 1 << 16,
-            "qwen3.attention.head_count",
-            format!("is {heads}; at most {}", 1 << 16),
-        )?;
-        if let Some(length) = metadata.count("qwen3.attention.value_length")? {
-            let reason = format!("is {length}, unlike the key length {head_dim}");
-            require(length == head_dim, "qwen3.attention.value_length", reason)?;
+    /// One of the counts, by its name.
+    pub(super) fn count(&self, field: &str) -> usize {
+        match field {
+            "num_hidden_layers" => self.num_hidden_layers,
+            "max_position_embeddings" => self.max_position_embeddings,
+            "hidden_size" => self.hidden_size,
+            "intermediate_size" => self.intermediate_size,
+            "num_attention_heads" => self.num_attention_heads,
+            "num_key_value_heads" => self.num_key_value_heads,
+            "head_dim" => self.head_dim,
+            _ => unreachable!("{field} is no count: bug"),
         }
-        require(
-            rms_norm_eps > 0.0 && rms_norm_eps < 1.0,
-            "qwen3.attention.layer_norm_rms_epsilon",
-            format!("is {rms_norm_eps}; must lie between 0 and 1"),
-        )?;
-        require(
-            rope_theta > 1.0,
-            "qwen3.rope.freq_base",
-            format!("is {rope_theta}; must be above 1"),
-        )?;
-        // llama.cpp takes a factor without a type for a linear one, and reads its older key too.
-        let scaling = metadata.text("qwen3.rope.scaling.type")?.unwrap_or("linear");
-        let older = metadata.number("qwen3.rope.scale_linear")?;
-        let factor = metadata.number("qwen3.rope.scaling.factor")?.or(older).unwrap_or(1.0);
-        if scaling != "none" && factor != 1.0 {
-            let reason = format!("its rope is scaled ({scaling}, factor {factor})");
-            return Err(Error::UnsupportedModel(reason));
+    }
+
+    /// Fails for what no model can have, wherever the config came from.
+    pub(crate) fn check(&self) -> std::result::Result<(), ConfigFault> {
+        let fault = |field, reason| Err(ConfigFault { field, reason });
+        for (field, most) in LIMITS {
+            let count = self.count(field);
+            if !(1..=most).contains(&count) {
+                return fault(field, format!("is {count}; must be from 1 to {most}"));
+            }
         }
-        Ok(())
+        let (heads, kv_heads) = (self.num_attention_heads, self.num_key_value_heads);
+        if !heads.is_multiple_of(kv_heads) {
+            let reason = format!("is {kv_heads}, which does not divide the {heads} heads");
+            return fault("num_key_value_heads", reason);
+        }
+        if !self.head_dim.is_multiple_of(2) {
+            return fault("head_dim", format!("is {}; must be even", self.head_dim));
+        }
+        if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps < 1.0) {
+            let reason = format!("is {}; must lie between 0 and 1", self.rms_norm_eps);
+            return fault("rms_norm_eps", reason);
+        }
+        if !(self.rope_theta > 1.0 && self.rope_theta.is_finite()) {
+            return fault("rope_theta", format!("is {}; must be above 1", self.rope_theta));
+        }
+        match &self.rope_scaling {
+            Some(scaling) => scaling.check(),
+            None => Ok(()),
+        }
     }
-}
-
-/// A count of at least 1 that must be there.
-fn count(metadata: &Metadata, key: &str) -> Result<usize> {
-    match metadata.count(key)? {
-        Some(0) => Err(Error::model(key, "is 0; must be at least 1")),
-        Some(count) => Ok(count),
-        None => Err(Error::model(key, "the key is missing")),
-    }
-}
-
-fn number(metadata: &Metadata, key: &str) -> Result<f64> {
-    metadata.number(key)?.ok_or_else(|| Error::model(key, "the key is missing"))
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek};
 
-use super::head::EMBEDDING;
+use super::tensors::EMBEDDING;
 use crate::gguf::{Reader, TensorType};
 use crate::prompt::tokenizer::Tokenizer;
 use crate::{Error, Result};
@@ -16,13 +16,13 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Reads the matrix `name`, whose shape has been checked.
+    /// Reads the matrix, whose shape has been checked.
     ///
     /// # Errors
     /// As [`Reader::blocks`].
-    pub fn read<R: Read + Seek>(reader: &mut Reader<R>, name: &str) -> Result<Self> {
-        let blocks = reader.blocks(name)?;
-        let info = reader.info(name)?;
+    pub fn read<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Self> {
+        let blocks = reader.blocks(EMBEDDING)?;
+        let info = reader.info(EMBEDDING)?;
         let (dtype, rows) = (info.dtype, info.dims[0]);
         Ok(Self { dtype, row_bytes: blocks.len() / rows, blocks, rows })
     }

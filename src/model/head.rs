@@ -1,6 +1,6 @@
-//! The scoring head: the two output rows for "yes" and "no".
+//! The scoring head: the output rows for "yes" and "no", or the one row of a classifier.
 //!
-//! A rerank conversion carries them as `cls.output.weight`; any other file is
+//! A rerank conversion carries its rows as `cls.output.weight`; any other file is
 //! a plain causal model, whose rows for the two words are in `output.weight`
 //! or, where embeddings are tied, in `token_embd.weight`. A file without a
 //! usable head is refused: answering anyway gives the same score to everything.
@@ -9,28 +9,26 @@ use std::io::{Read, Seek};
 
 use serde::Serialize;
 
-use super::weights::read_row;
-use crate::gguf::Reader;
+use super::tensors::{CLASSIFIER, EMBEDDING, OUTPUT};
+use crate::gguf::{Metadata, Reader};
 use crate::prompt::template;
 use crate::prompt::tokenizer::Tokenizer;
 use crate::{Error, Result};
 
-/// The head of a rerank conversion: rows for "yes" and "no".
-pub const CLASSIFIER: &str = "cls.output.weight";
-/// The output matrix of an untied model.
-pub const OUTPUT: &str = "output.weight";
-/// The embedding, which is the output matrix too in a tied model.
-pub const EMBEDDING: &str = "token_embd.weight";
-
 /// Directions that agree at least this well are the same row, rounded.
 const SAME_DIRECTION: f32 = 0.5;
+const LABELS: &str = "qwen3.classifier.output_labels";
 
 /// Where the scoring rows come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub enum Head {
     /// The two rows of a rerank conversion.
     #[serde(rename = "cls.output")]
     Classifier,
+    /// The one row of a sequence-classification conversion, whose logit is the margin.
+    #[serde(rename = "cls.output.one_row")]
+    OneRow,
     /// The rows of "yes" and "no" in the output matrix.
     #[serde(rename = "output")]
     Output,
@@ -43,23 +41,93 @@ impl std::fmt::Display for Head {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Classifier => "cls.output (rerank conversion)",
+            Self::OneRow => "cls.output (one row: a sequence-classification conversion)",
             Self::Output => "output (rows of yes and no)",
             Self::TiedEmbedding => "token_embd (tied; rows of yes and no)",
         })
     }
 }
 
-/// The two rows, each `[hidden_size]`.
+/// The scoring rows of a model.
 #[derive(Debug)]
-pub struct Rows {
-    pub head: Head,
-    pub yes: Vec<f32>,
-    pub no: Vec<f32>,
+pub struct ScoringHead {
+    /// Where they come from.
+    pub source: Head,
+    /// The rows themselves.
+    pub rows: ScoringRows,
     /// What was found amiss and put right.
     pub warnings: Vec<String>,
 }
 
-impl Rows {
+/// What the last token's hidden state is multiplied with; each row is `[hidden_size]`.
+#[derive(Debug)]
+pub enum ScoringRows {
+    /// The margin is the logit of yes less that of no.
+    YesNo {
+        /// The row for "yes".
+        yes: Vec<f32>,
+        /// The row for "no".
+        no: Vec<f32>,
+    },
+    /// The margin is the logit of this row.
+    One(Vec<f32>),
+}
+
+impl ScoringRows {
+    /// The rows in the order of files.
+    #[cfg(feature = "native")]
+    pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
+        let (first, second) = match self {
+            Self::YesNo { yes, no } => (yes, Some(no)),
+            Self::One(row) => (row, None),
+        };
+        std::iter::once(first).chain(second).map(Vec::as_slice)
+    }
+
+    /// The margin, from the last token's normed values `[hidden_size]`.
+    pub fn margin(&self, hidden: &[f32]) -> f32 {
+        // In f64, for the margin is a small difference of two long sums.
+        let dot = |row: &[f32]| -> f64 {
+            row.iter().zip(hidden).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        };
+        match self {
+            Self::YesNo { yes, no } => (dot(yes) - dot(no)) as f32,
+            Self::One(row) => dot(row) as f32,
+        }
+    }
+
+    /// The rows, unless `tensor`, which they are of, makes them unusable.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModel`] if they are zero, equal or not finite.
+    pub fn checked(self, tensor: &str) -> Result<Self> {
+        match &self {
+            Self::YesNo { yes, no } => {
+                check_row(tensor, "the row for \"yes\"", yes)?;
+                check_row(tensor, "the row for \"no\"", no)?;
+                if yes == no {
+                    let reason =
+                        "the rows for \"yes\" and \"no\" are equal: every score would be 0.5";
+                    return Err(Error::model(tensor, reason));
+                }
+            }
+            Self::One(row) => check_row(tensor, "its row", row)?,
+        }
+        Ok(self)
+    }
+}
+
+fn check_row(tensor: &str, name: &str, row: &[f32]) -> Result<()> {
+    if !row.iter().all(|value| value.is_finite()) {
+        return Err(Error::model(tensor, format!("{name} holds values that are not finite")));
+    }
+    if row.iter().all(|&value| value == 0.0) {
+        return Err(Error::model(tensor, format!("{name} is all zero")));
+    }
+    Ok(())
+}
+
+impl ScoringHead {
     /// Chooses, reads and checks the head of a file.
     ///
     /// # Errors
@@ -70,8 +138,30 @@ impl Rows {
         tokenizer: &Tokenizer,
         hidden_size: usize,
     ) -> Result<Self> {
+        match reader.tensors.get(CLASSIFIER) {
+            Some(info) if info.has_shape(&[hidden_size]) => Self::read_one_row(reader),
+            Some(_) => Self::read_classifier(reader, tokenizer, hidden_size),
+            None => Self::read_words(reader, tokenizer, hidden_size)?.checked(),
+        }
+    }
+
+    fn checked(self) -> Result<Self> {
+        let tensor = match self.source {
+            Head::Classifier | Head::OneRow => CLASSIFIER,
+            Head::Output => OUTPUT,
+            Head::TiedEmbedding => EMBEDDING,
+        };
+        Ok(Self { rows: self.rows.checked(tensor)?, ..self })
+    }
+
+    /// The rows of the two words in the output matrix; not yet checked.
+    fn read_words<R: Read + Seek>(
+        reader: &mut Reader<R>,
+        tokenizer: &Tokenizer,
+        hidden_size: usize,
+    ) -> Result<Self> {
         let ids = (tokenizer.single_id(template::YES)?, tokenizer.single_id(template::NO)?);
-        let (words, tensor) = match reader.tensors.contains_key(OUTPUT) {
+        let (source, tensor) = match reader.tensors.contains_key(OUTPUT) {
             true => (Head::Output, OUTPUT),
             false => (Head::TiedEmbedding, EMBEDDING),
         };
@@ -82,78 +172,91 @@ impl Rows {
         }
         let yes = read_row(reader, tensor, ids.0 as usize)?;
         let no = read_row(reader, tensor, ids.1 as usize)?;
-        let rows = Self { head: words, yes, no, warnings: Vec::new() };
-        if !reader.tensors.contains_key(CLASSIFIER) {
-            return rows.checked(tensor);
-        }
-        Self::read_classifier(reader, &rows)?.checked(CLASSIFIER)
+        Ok(Self { source, rows: ScoringRows::YesNo { yes, no }, warnings: Vec::new() })
     }
 
-    /// Reads `cls.output.weight` and puts its rows in order. Labels have been
+    /// Reads a `cls.output.weight` of one row.
+    fn read_one_row<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Self> {
+        if let Some(labels) = reader.metadata.texts(LABELS)?.filter(|labels| labels.len() > 1) {
+            let reason = format!("holds {labels:?}, but {CLASSIFIER} has one row");
+            return Err(Error::model(LABELS, reason));
+        }
+        let row = read_row(reader, CLASSIFIER, 0)?;
+        let rows = ScoringRows::One(row);
+        Self { source: Head::OneRow, rows, warnings: Vec::new() }.checked()
+    }
+
+    /// Reads a `cls.output.weight` of two rows and puts them in order. Labels have been
     /// seen the wrong way round, so the rows themselves are held against those
     /// of the two words where both point the same way.
-    fn read_classifier<R: Read + Seek>(reader: &mut Reader<R>, words: &Self) -> Result<Self> {
+    fn read_classifier<R: Read + Seek>(
+        reader: &mut Reader<R>,
+        tokenizer: &Tokenizer,
+        hidden_size: usize,
+    ) -> Result<Self> {
+        let words = Self::read_words(reader, tokenizer, hidden_size)?;
         let dims = &reader.info(CLASSIFIER)?.dims;
-        if dims[..] != [2, words.yes.len()] {
-            let reason = format!("has shape {dims:?}; must be [2, {}]: yes, no", words.yes.len());
+        if dims[..] != [2, hidden_size] {
+            let shapes = format!("[2, {hidden_size}] (yes, no) or [1, {hidden_size}]");
+            let reason = format!("has shape {dims:?}; must be {shapes}");
             return Err(Error::model(CLASSIFIER, reason));
         }
         let rows = [read_row(reader, CLASSIFIER, 0)?, read_row(reader, CLASSIFIER, 1)?];
-        let labels = reader.metadata.texts("qwen3.classifier.output_labels")?;
-        let labelled_yes_first = match labels.as_deref() {
-            None => Some(true),
-            Some(["yes", "no"]) => Some(true),
-            Some(["no", "yes"]) => Some(false),
-            Some(_) => None,
+        let labelled = yes_is_first_by_labels(&reader.metadata)?;
+        let yes_first = match yes_is_first_by_values(&rows, &words.rows).or(labelled) {
+            Some(yes_first) => yes_first,
+            None => {
+                let labels = reader.metadata.texts(LABELS)?.unwrap_or_default();
+                let reason = format!("holds {labels:?}, and the rows do not tell which is yes");
+                return Err(Error::model(LABELS, reason));
+            }
         };
-        let agreement = cosine(&difference(&rows[0], &rows[1]), &difference(&words.yes, &words.no));
-        let measured_yes_first =
-            (agreement.abs() > SAME_DIRECTION).then_some(agreement > SAME_DIRECTION);
-        let yes_first = measured_yes_first.or(labelled_yes_first).ok_or_else(|| {
-            let labels = labels.unwrap_or_default();
-            let reason = format!("holds {labels:?}, and the rows do not tell which is yes");
-            Error::model("qwen3.classifier.output_labels", reason)
-        })?;
         let mut warnings = Vec::new();
-        if labelled_yes_first.is_some_and(|labelled| labelled != yes_first) {
+        if labelled.is_some_and(|labelled| labelled != yes_first) {
             warnings.push(format!(
                 "the rows of {CLASSIFIER} are swapped against their labels; taken by their values"
             ));
         }
         let [first, second] = rows;
         let (yes, no) = if yes_first { (first, second) } else { (second, first) };
-        Ok(Self { head: Head::Classifier, yes, no, warnings })
+        let rows = ScoringRows::YesNo { yes, no };
+        Self { source: Head::Classifier, rows, warnings }.checked()
     }
+}
 
-    /// Logit of yes less logit of no, from the last token's normed values `[hidden_size]`.
-    pub fn margin(&self, hidden: &[f32]) -> f32 {
-        // In f64, for the margin is a small difference of two long sums.
-        let dot = |row: &[f32]| -> f64 {
-            row.iter().zip(hidden).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-        };
-        (dot(&self.yes) - dot(&self.no)) as f32
-    }
+/// Whether the first row is that of "yes", if the labels tell; without labels it is.
+fn yes_is_first_by_labels(metadata: &Metadata) -> Result<Option<bool>> {
+    Ok(match metadata.texts(LABELS)?.as_deref() {
+        None => Some(true),
+        Some(["yes", "no"]) => Some(true),
+        Some(["no", "yes"]) => Some(false),
+        Some(_) => None,
+    })
+}
 
-    /// The rows, unless `tensor`, which they are of, makes them unusable.
-    ///
-    /// # Errors
-    /// [`Error::InvalidModel`] if they are zero, equal or not finite.
-    pub fn checked(self, tensor: &str) -> Result<Self> {
-        for (word, row) in [(template::YES, &self.yes), (template::NO, &self.no)] {
-            if !row.iter().all(|value| value.is_finite()) {
-                let reason = format!("the row for {word:?} holds values that are not finite");
-                return Err(Error::model(tensor, reason));
-            }
-            if row.iter().all(|&value| value == 0.0) {
-                return Err(Error::model(tensor, format!("the row for {word:?} is all zero")));
-            }
-        }
-        if self.yes == self.no {
-            let reason = "the rows for \"yes\" and \"no\" are equal: every score would be 0.5";
-            return Err(Error::model(tensor, reason));
-        }
-        Ok(self)
+/// Whether the first row is that of "yes", if the rows resemble those of the two words.
+fn yes_is_first_by_values(rows: &[Vec<f32>; 2], words: &ScoringRows) -> Option<bool> {
+    let ScoringRows::YesNo { yes, no } = words else { return None };
+    let agreement = cosine(&difference(&rows[0], &rows[1]), &difference(yes, no));
+    (agreement.abs() > SAME_DIRECTION).then_some(agreement > SAME_DIRECTION)
+}
+
+/// Reads one row of a matrix, or a whole vector as row 0, as f32.
+fn read_row<R: Read + Seek>(reader: &mut Reader<R>, name: &str, row: usize) -> Result<Vec<f32>> {
+    let info = reader.info(name)?.clone();
+    // A vector may be stored as a column.
+    let column = info.dims.last() == Some(&1);
+    let width = match info.dims[..] {
+        [.., last] if !column => last,
+        _ => info.dims.iter().product(),
+    };
+    let rows = info.elements() as usize / width;
+    if row >= rows {
+        return Err(Error::model(name, format!("has {rows} rows, but row {row} is needed")));
     }
+    let length = width / info.dtype.block_size() * info.dtype.block_bytes();
+    let data = reader.bytes(name, row as u64 * length as u64, length)?;
+    info.dtype.dequantize(&data)
 }
 
 fn difference(a: &[f32], b: &[f32]) -> Vec<f32> {

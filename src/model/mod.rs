@@ -1,20 +1,28 @@
-//! A dense Qwen3 model that scores: embedding, layers, two output rows.
+//! A dense Qwen3 model that scores: embedding, layers, scoring head.
 //!
-//! `config` reads sizes, `weights` reads tensors, `head` chooses the output rows. [`Model`] holds
-//! what is computed on the host, `cpu` the layers. [`ForwardPass`] carries a [`Batch`] through them,
-//! whose segments each name the [`KvPrefix`] that they stand behind.
+//! `config` holds sizes and constants (read by `config_metadata`, with `rope_scaling`;
+//! `metadata_keys` refuses what else would change scores), `pooling` tells rerankers from embedding
+//! models, `tensors` is the table of tensors, `weights` reads them, `head` chooses the scoring rows.
+//! [`Model`] holds what is computed on the host, `cpu` the layers. [`ForwardPass`] carries a [`Batch`]
+//! through them, whose segments each name the [`KvPrefix`] that they stand behind.
 
 mod batch;
-mod config;
+pub(crate) mod config;
+pub(crate) mod config_fault;
+mod config_metadata;
 mod cpu;
 mod embedded;
 mod embedding;
 mod forward_pass;
-mod head;
+pub(crate) mod head;
 mod info;
 mod kv_prefix;
+mod metadata_keys;
+pub(crate) mod pooling;
 mod qwen3;
-mod weights;
+pub(crate) mod rope_scaling;
+pub(crate) mod tensors;
+pub(crate) mod weights;
 
 pub use batch::Batch;
 pub use config::Config;
@@ -25,15 +33,8 @@ pub use embedded::EMBEDDED_MODEL;
 pub use embedding::check_vocabulary;
 pub use forward_pass::{ForwardPass, PassStep};
 pub use head::Head;
-#[cfg(feature = "native")]
-pub use head::Rows;
 pub use info::ModelInfo;
 pub use kv_prefix::{KvPrefix, PrefixHit};
 pub use qwen3::Model;
+pub use rope_scaling::RopeScaling;
 pub use weights::LoadProgress;
-#[cfg(feature = "native")]
-pub(crate) use {
-    config::MAX_LAYERS,
-    head::{CLASSIFIER, EMBEDDING, OUTPUT},
-    weights::layer_shapes,
-};

@@ -7,9 +7,11 @@ use super::config::Config;
 use super::cpu::layer::Layer;
 #[cfg(any(feature = "native", target_arch = "wasm32"))]
 use super::cpu::products::Products;
+use super::cpu::sink::LayerSink;
 use super::embedding::{Embedding, check_vocabulary};
-use super::head::{EMBEDDING, Rows};
+use super::head::ScoringHead;
 use super::info::ModelInfo;
+use super::tensors::EMBEDDING;
 use super::weights::{LoadProgress, Weights};
 use crate::gguf::Reader;
 use crate::prompt::tokenizer::Tokenizer;
@@ -21,7 +23,7 @@ pub struct Model {
     embedding: Embedding, // [vocabulary, hidden]
     layers: Vec<Layer>,
     output_norm: Vec<f32>, // [hidden]
-    head: Rows,
+    head: ScoringHead,
 }
 
 impl Model {
@@ -41,9 +43,11 @@ impl Model {
         check_vocabulary(vocabulary, tokenizer)?;
         let mut weights = Weights::new(reader, &config, reserve_bytes, progress)?;
         let output_norm = weights.output_norm()?;
-        let head = Rows::read(weights.reader, tokenizer, config.hidden_size)?;
+        let head = weights.scoring_head(tokenizer)?;
         let embedding = weights.embedding()?;
-        let layers = (0..config.layers).map(|i| weights.layer(i)).collect::<Result<_>>()?;
+        let mut sink = LayerSink::default();
+        weights.layers(&mut sink)?;
+        let layers = sink.into_layers();
         Ok(Self { config, embedding, layers, output_norm, head })
     }
 
@@ -53,14 +57,14 @@ impl Model {
         let mut parameters = 0;
         for info in reader.tensors.values() {
             *types.entry(info.dtype.name().to_string()).or_default() += 1;
-            parameters += info.dims.iter().map(|&dim| dim as u64).product::<u64>();
+            parameters += info.elements();
         }
         ModelInfo {
             name,
             config: self.config.clone(),
             vocabulary_size: self.vocabulary_size(),
             max_length,
-            head: self.head.head,
+            head: self.head.source,
             types,
             parameters,
             file_size: reader.size,
@@ -86,7 +90,7 @@ impl Model {
     /// Logit of yes less logit of no for each row of `hidden` `[rows, hidden]`.
     pub(super) fn margins(&self, mut hidden: Vec<f32>) -> Vec<f32> {
         kernel::rms_norm(&mut hidden, &self.output_norm, self.config.rms_norm_eps as f32);
-        hidden.chunks_exact(self.config.hidden_size).map(|row| self.head.margin(row)).collect()
+        hidden.chunks_exact(self.config.hidden_size).map(|row| self.head.rows.margin(row)).collect()
     }
 
     /// The matrix products of a pass of `tokens` tokens, ready to be multiplied.

@@ -1,18 +1,18 @@
-//! Tensors of a file to the parts of the model, one at a time.
+//! Reads a model's tensors from a file, one at a time, and hands each on.
 //!
 //! Shapes are checked against the metadata before any data is read. Only what
-//! scoring needs is loaded: of the output matrix, two rows.
+//! scoring needs is read: of the output matrix, two rows.
 
 use std::io::{Read, Seek};
 
 use serde::Serialize;
 
 use super::config::Config;
-use super::cpu::layer::Layer;
 use super::embedding::Embedding;
-use super::head::{CLASSIFIER, EMBEDDING, OUTPUT};
-use crate::gguf::Reader;
-use crate::kernel::Linear;
+use super::head::ScoringHead;
+use super::tensors::{self, EMBEDDING, ROPE_FACTORS};
+use crate::gguf::{Reader, TensorType};
+use crate::prompt::tokenizer::Tokenizer;
 use crate::{Error, Result};
 
 /// How far a load has come.
@@ -24,77 +24,54 @@ pub struct LoadProgress {
     pub total: u64,
 }
 
-/// Takes the model's tensors from a file, reporting progress.
+/// A tensor of a layer as the file holds it, all of its values finite.
+pub struct RawTensor<'a> {
+    /// Index of the layer.
+    pub layer: usize,
+    /// Its name within the layer, such as `attn_q`.
+    pub part: &'static str,
+    /// `[outputs, inputs]` for a matrix, `[values]` for a norm.
+    pub shape: &'a [usize],
+    /// How its values are stored.
+    pub dtype: TensorType,
+    /// The stored values, row after row.
+    pub blocks: Vec<u8>,
+}
+
+/// What runs the layers and so keeps their weights: the processor packs them, a GPU uploads them.
+pub trait TensorSink {
+    /// Takes one tensor; those of a layer come together, and layers in order.
+    ///
+    /// # Errors
+    /// What packing or uploading may fail with.
+    fn take(&mut self, tensor: RawTensor<'_>) -> Result<()>;
+}
+
+/// Reads tensors of a model whose shapes have been checked, reporting progress.
 pub struct Weights<'a, R> {
-    pub reader: &'a mut Reader<R>,
-    pub config: &'a Config,
-    pub progress: &'a mut dyn FnMut(LoadProgress),
+    reader: &'a mut Reader<R>,
+    config: &'a Config,
+    progress: &'a mut dyn FnMut(LoadProgress),
     state: LoadProgress,
 }
 
-/// The shapes of a layer's tensors, `[outputs, inputs]` or `[values]`, by name.
-/// `query` and `kv` are the values in a token's queries, and in its keys or values.
-pub(crate) fn layer_shapes(
-    hidden: usize,
-    ffn: usize,
-    query: usize,
-    kv: usize,
-    head_dim: usize,
-) -> [(&'static str, Vec<usize>); 11] {
-    [
-        ("attn_norm", vec![hidden]),
-        ("attn_q", vec![query, hidden]),
-        ("attn_k", vec![kv, hidden]),
-        ("attn_v", vec![kv, hidden]),
-        ("attn_output", vec![hidden, query]),
-        ("attn_q_norm", vec![head_dim]),
-        ("attn_k_norm", vec![head_dim]),
-        ("ffn_norm", vec![hidden]),
-        ("ffn_gate", vec![ffn, hidden]),
-        ("ffn_up", vec![ffn, hidden]),
-        ("ffn_down", vec![hidden, ffn]),
-    ]
-}
-
-fn shapes_of(config: &Config) -> [(&'static str, Vec<usize>); 11] {
-    let Config { hidden_size, ffn_size, head_dim, .. } = *config;
-    layer_shapes(hidden_size, ffn_size, config.query_size(), config.kv_size(), head_dim)
-}
-
 impl<'a, R: Read + Seek> Weights<'a, R> {
-    /// Checks that every tensor is there, in its shape.
+    /// Checks that every tensor is there, in its shape, and no other.
     ///
     /// # Errors
     /// [`Error::InvalidModel`] naming the tensor; [`Error::UnsupportedModel`]
-    /// if the model does not fit this machine's address space.
+    /// for a tensor that dense Qwen3 does not have, and if the model does not fit this machine's
+    /// address space.
     pub fn new(
         reader: &'a mut Reader<R>,
         config: &'a Config,
         reserve_bytes: u64,
         progress: &'a mut dyn FnMut(LoadProgress),
     ) -> Result<Self> {
-        let embedding = reader.info(EMBEDDING)?;
-        if embedding.dims.len() != 2 || embedding.dims[1] != config.hidden_size {
-            let reason = format!(
-                "has shape {:?}; must be [vocabulary, {}]",
-                embedding.dims, config.hidden_size
-            );
-            return Err(Error::model(EMBEDDING, reason));
-        }
-        let mut total = embedding.size;
-        for layer in 0..config.layers {
-            for (name, shape) in shapes_of(config) {
-                let name = format!("blk.{layer}.{name}.weight");
-                let info = reader.info(&name)?;
-                if info.dims != shape {
-                    let reason = format!("has shape {:?}; must be {shape:?}", info.dims);
-                    return Err(Error::model(name, reason));
-                }
-                total += info.size;
-            }
-        }
+        let total = check_shapes(reader, config)?;
         check_memory(total, reserve_bytes)?;
-        refuse_unknown(reader, config)?;
+        tensors::refuse_unknown(reader.tensors.keys(), config)?;
+        check_rope_factors(reader)?;
         let state = LoadProgress { bytes: 0, total };
         progress(state);
         Ok(Self { reader, config, progress, state })
@@ -102,57 +79,36 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
 
     /// The embedding `[vocabulary, hidden]`, still quantized.
     pub fn embedding(&mut self) -> Result<Embedding> {
-        let embedding = Embedding::read(self.reader, EMBEDDING)?;
+        let embedding = Embedding::read(self.reader)?;
         self.report(EMBEDDING)?;
         Ok(embedding)
     }
 
-    /// The norm before the head, `[hidden]`.
+    /// The scoring head, checked.
+    pub fn scoring_head(&mut self, tokenizer: &Tokenizer) -> Result<ScoringHead> {
+        ScoringHead::read(self.reader, tokenizer, self.config.hidden_size)
+    }
+
+    /// The norm before the scoring head, `[hidden]`.
     pub fn output_norm(&mut self) -> Result<Vec<f32>> {
-        let shape = [self.config.hidden_size];
-        let dims = &self.reader.info("output_norm.weight")?.dims;
-        if dims[..] != shape {
-            let reason = format!("has shape {dims:?}; must be {shape:?}");
-            return Err(Error::model("output_norm.weight", reason));
+        let spec = tensors::output_norm(self.config);
+        let info = self.reader.info(&spec.name)?;
+        spec.check(info)?;
+        let dtype = info.dtype;
+        dtype.dequantize(&self.reader.blocks(&spec.name)?)
+    }
+
+    /// Hands all tensors of the layers to `sink`, one at a time.
+    pub fn layers(&mut self, sink: &mut impl TensorSink) -> Result<()> {
+        for layer in 0..self.config.num_hidden_layers {
+            for (part, spec) in tensors::layer(self.config, layer) {
+                let blocks = self.reader.blocks(&spec.name)?;
+                let dtype = self.reader.info(&spec.name)?.dtype;
+                sink.take(RawTensor { layer, part, shape: &spec.shape, dtype, blocks })?;
+                self.report(&spec.name)?;
+            }
         }
-        let blocks = self.reader.blocks("output_norm.weight")?;
-        self.reader.info("output_norm.weight")?.dtype.dequantize(&blocks)
-    }
-
-    /// All tensors of one layer.
-    pub fn layer(&mut self, index: usize) -> Result<Layer> {
-        let name = |part: &str| format!("blk.{index}.{part}.weight");
-        Ok(Layer {
-            attn_norm: self.vector(&name("attn_norm"))?,
-            attn_q: self.linear(&name("attn_q"))?,
-            attn_k: self.linear(&name("attn_k"))?,
-            attn_v: self.linear(&name("attn_v"))?,
-            attn_output: self.linear(&name("attn_output"))?,
-            attn_q_norm: self.vector(&name("attn_q_norm"))?,
-            attn_k_norm: self.vector(&name("attn_k_norm"))?,
-            ffn_norm: self.vector(&name("ffn_norm"))?,
-            ffn_gate: self.linear(&name("ffn_gate"))?,
-            ffn_up: self.linear(&name("ffn_up"))?,
-            ffn_down: self.linear(&name("ffn_down"))?,
-        })
-    }
-
-    fn linear(&mut self, name: &str) -> Result<Linear> {
-        let blocks = self.reader.blocks(name)?;
-        let info = self.reader.info(name)?;
-        let [outputs, inputs] = info.dims[..] else {
-            unreachable!("shapes have been checked: bug");
-        };
-        let linear = Linear::new(info.dtype, &blocks, outputs, inputs);
-        self.report(name)?;
-        Ok(linear)
-    }
-
-    fn vector(&mut self, name: &str) -> Result<Vec<f32>> {
-        let blocks = self.reader.blocks(name)?;
-        let values = self.reader.info(name)?.dtype.dequantize(&blocks)?;
-        self.report(name)?;
-        Ok(values)
+        Ok(())
     }
 
     fn report(&mut self, name: &str) -> Result<()> {
@@ -162,22 +118,35 @@ impl<'a, R: Read + Seek> Weights<'a, R> {
     }
 }
 
-/// Refuses tensors that the architecture does not have: leaving one out, such as
-/// a bias, would give other scores without a word.
-fn refuse_unknown<R>(reader: &Reader<R>, config: &Config) -> Result<()> {
-    let parts = shapes_of(config).map(|(name, _)| name);
-    let is_layer_part = |name: &str| {
-        let inner = name.strip_prefix("blk.").and_then(|name| name.strip_suffix(".weight"));
-        inner.and_then(|inner| inner.split_once('.')).is_some_and(|(layer, part)| {
-            layer.parse().is_ok_and(|layer: usize| layer < config.layers) && parts.contains(&part)
-        })
-    };
-    let others = [EMBEDDING, OUTPUT, CLASSIFIER, "output_norm.weight", "rope_freqs.weight"];
-    let is_known = |name: &str| others.contains(&name) || is_layer_part(name);
-    match reader.tensors.keys().find(|name| !is_known(name)) {
+/// Checks the shapes of the embedding and the layers; gives the bytes of their tensors.
+fn check_shapes<R: Read + Seek>(reader: &Reader<R>, config: &Config) -> Result<u64> {
+    let embedding = reader.info(EMBEDDING)?;
+    if embedding.dims.len() != 2 || embedding.dims[1] != config.hidden_size {
+        let (dims, hidden) = (&embedding.dims, config.hidden_size);
+        let reason = format!("has shape {dims:?}; must be [vocabulary, {hidden}]");
+        return Err(Error::model(EMBEDDING, reason));
+    }
+    let mut total = embedding.size;
+    for layer in 0..config.num_hidden_layers {
+        for (_, spec) in tensors::layer(config, layer) {
+            let info = reader.info(&spec.name)?;
+            spec.check(info)?;
+            total += info.size;
+        }
+    }
+    Ok(total)
+}
+
+/// Factors to rotary frequencies are not computed: they must be 1, if a file has them.
+pub(crate) fn check_rope_factors<R: Read + Seek>(reader: &mut Reader<R>) -> Result<()> {
+    let Ok(info) = reader.info(ROPE_FACTORS) else { return Ok(()) };
+    let dtype = info.dtype;
+    let factors = dtype.dequantize(&reader.blocks(ROPE_FACTORS)?)?;
+    match factors.iter().find(|&&factor| factor != 1.0) {
         None => Ok(()),
-        Some(name) => {
-            Err(Error::UnsupportedModel(format!("{name}: dense Qwen3 has no such tensor")))
+        Some(factor) => {
+            let reason = format!("{ROPE_FACTORS} holds {factor}; Qwen3 has no factors but 1");
+            Err(Error::UnsupportedModel(reason))
         }
     }
 }
@@ -193,21 +162,4 @@ fn check_memory(bytes: u64, reserve_bytes: u64) -> Result<()> {
             (usize::MAX as u64).saturating_sub(reserve_bytes) >> 20
         ))),
     }
-}
-
-/// Reads one row of a matrix, or a whole vector as row 0, as f32.
-pub fn read_row<R: Read + Seek>(
-    reader: &mut Reader<R>,
-    name: &str,
-    row: usize,
-) -> Result<Vec<f32>> {
-    let info = reader.info(name)?.clone();
-    let width = *info.dims.last().expect("tensors have dimensions: bug");
-    let rows: usize = info.dims[..info.dims.len() - 1].iter().product();
-    if row >= rows {
-        return Err(Error::model(name, format!("has {rows} rows, but row {row} is needed")));
-    }
-    let length = width / info.dtype.block_size() * info.dtype.block_bytes();
-    let data = reader.bytes(name, row as u64 * length as u64, length)?;
-    info.dtype.dequantize(&data)
 }

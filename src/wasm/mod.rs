@@ -46,16 +46,19 @@ pub struct Engine(Reranker);
 
 #[wasm_bindgen(js_class = Engine)]
 impl Engine {
-    /// Reads a GGUF model from `source` by slices; works only in a worker.
+    /// Reads a GGUF model by slices from `sources`, one file or all files of a split model in any
+    /// order; works only in a worker. `anyPooling` is [`LoadOptions::any_pooling`].
     /// `progress` is called with the bytes taken in so far and their total.
     #[wasm_bindgen(constructor)]
     pub fn load(
-        source: Blob,
+        sources: Vec<Blob>,
         name: Option<String>,
         max_length: Option<u32>,
         progress: &Function,
+        any_pooling: Option<bool>,
     ) -> Result<Engine, JsValue> {
-        let mut options = LoadOptions { name, ..LoadOptions::default() };
+        let any_pooling = any_pooling.unwrap_or(false);
+        let mut options = LoadOptions { name, any_pooling, ..LoadOptions::default() };
         if let Some(length) = max_length {
             options.max_length = length as usize;
         }
@@ -67,8 +70,9 @@ impl Engine {
                 &JsValue::from_f64(at.total as f64),
             );
         };
-        let source = BlobSource::open(source).map_err(|e| throw(Error::io("model file", e)))?;
-        Reranker::load(source, options, &mut report).map(Engine).map_err(throw)
+        let sources = sources.into_iter().map(BlobSource::open).collect::<Result<_, _>>();
+        let sources = sources.map_err(|e| throw(Error::io("model file", e)))?;
+        Reranker::load_shards(sources, options, &mut report).map(Engine).map_err(throw)
     }
 
     /// Facts about the model, as `qwen3-rerank info --json` prints them.

@@ -29,7 +29,7 @@ pub fn gguf_header(bytes: &[u8]) {
     }
     places.sort();
     assert!(places.windows(2).all(|pair| pair[0].1 <= pair[1].0), "no two tensors share bytes");
-    let _ = Config::from_gguf(&reader.metadata);
+    let _ = Config::from_gguf(&reader);
     let _ = Tokenizer::from_gguf(&reader.metadata);
 }
 

@@ -22,9 +22,13 @@ type File = (&'static str, fn() -> Vec<u8>, &'static str, &'static str);
 const FILES: &[File] = &[
     // Not a model.
     ("empty file", Vec::new, "invalid_model", "byte 0: the file is empty"),
-    ("text", || b"Paris is the capital of France.".into(), "invalid_model", "not a GGUF file"),
-    ("web page", || b"<!DOCTYPE html><title>404</title>".into(), "invalid_model", "not a GGUF file"),
-    ("older format", || patched(0, b"GGJT"), "invalid_model", "not a GGUF file"),
+    ("text", || b"Paris is the capital of France.".into(), "invalid_model", "not a GGUF file: it does not start with the letters GGUF"),
+    ("web page", || b"<!DOCTYPE html><title>404</title>".into(), "invalid_model", "byte 0: not a GGUF file but a web page"),
+    ("Git LFS pointer", || b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n".into(), "invalid_model", "byte 0: not a GGUF file but a Git LFS pointer, which only stands for the file: fetch it with `git lfs pull`"),
+    ("gzip file", || [b"\x1f\x8b\x08", model::bytes()].concat(), "invalid_model", "byte 0: not a GGUF file but a gzip archive: unpack it first"),
+    ("JSON", || b"{\"error\": \"Entry not found\"}".into(), "invalid_model", "byte 0: not a GGUF file but JSON"),
+    ("safetensors", || b"\x02\0\0\0\0\0\0\0{}".into(), "invalid_model", "byte 0: not a GGUF file but a safetensors file: make a GGUF file of its folder"),
+    ("older format", || patched(0, b"GGJT"), "invalid_model", "byte 0: not a GGUF file but of a format older than GGUF"),
     ("magic alone", || b"GGUF".into(), "invalid_model", "byte 4: claims 4 bytes, but only 0 bytes follow"),
     ("version 1", || patched(4, &1u32.to_le_bytes()), "unsupported_model", "GGUF version 1; 2 and 3 are read"),
     ("version 4", || patched(4, &4u32.to_le_bytes()), "unsupported_model", "GGUF version 4"),
@@ -43,7 +47,9 @@ const FILES: &[File] = &[
     ("endless array", || raw_value(9, &[&8u32.to_le_bytes()[..], &[255; 8]].concat()), "invalid_model", "claims 18446744073709551615 array items"),
     ("arrays in arrays", || raw_value(9, &nested(1000)), "invalid_model", "arrays are nested too deeply"),
     ("unknown value type", || raw_value(99, &[]), "invalid_model", "unknown metadata type 99"),
-    ("text that is not UTF-8", || raw_value(8, b"\x02\0\0\0\0\0\0\0\xff\xfe"), "invalid_model", "a text is not UTF-8"),
+    ("key that is not UTF-8", || patched(33, b"\xff"), "invalid_model", "a text is not UTF-8"),
+    ("architecture that is not UTF-8", || set("general.architecture", Value::Bytes(b"qwen\xff".into())), "invalid_model", "general.architecture: must be a string, but the file holds a string that is not UTF-8"),
+    ("token that is not UTF-8", || parts(|p| p.items("tokenizer.ggml.tokens")[300] = Value::Bytes(vec![0xff])), "invalid_model", "tokenizer.ggml.tokens: must be an array of strings, but the file holds a string that is not UTF-8 at index 300"),
     ("alignment 3", || set("general.alignment", Value::U32(3)), "invalid_model", "general.alignment: is 3; must be a power of two"),
     ("key twice", || parts(|p| p.metadata.push(p.metadata[0].clone())), "invalid_model", "the key stands twice"),
     // Tensor entries.
@@ -55,7 +61,12 @@ const FILES: &[File] = &[
     ("dimensions that overflow", || tensor("output_norm.weight", |t| t.dims = vec![1 << 40, 1 << 40]), "invalid_model", "has more values than any file"),
     ("no dimensions", || tensor("output_norm.weight", |t| t.dims = vec![]), "invalid_model", "has 0 dimensions; 1 to 4"),
     ("five dimensions", || tensor("output_norm.weight", |t| t.dims = vec![1; 5]), "invalid_model", "has 5 dimensions; 1 to 4"),
-    ("type IQ4_XS", || tensor("blk.0.attn_q.weight", |t| t.type_id = 23), "unsupported_model", "blk.0.attn_q.weight is of type IQ4_XS"),
+    ("type IQ3_S", || tensor("blk.0.attn_q.weight", |t| t.type_id = 21), "unsupported_model", "blk.0.attn_q.weight is of type IQ3_S, which is not read here"),
+    ("type Q8_K", || tensor("blk.0.attn_q.weight", |t| t.type_id = 15), "unsupported_model", "is of type Q8_K"),
+    ("type Q4_0_4_4", || tensor("blk.0.attn_q.weight", |t| t.type_id = 31), "unsupported_model", "is of type Q4_0_4_4"),
+    ("type TQ1_0", || tensor("blk.0.attn_q.weight", |t| t.type_id = 34), "unsupported_model", "is of type TQ1_0"),
+    ("type MXFP4", || tensor("blk.0.attn_q.weight", |t| t.type_id = 39), "unsupported_model", "is of type MXFP4"),
+    ("type NVFP4", || tensor("blk.0.attn_q.weight", |t| t.type_id = 40), "unsupported_model", "is of type NVFP4"),
     ("type that is none", || tensor("blk.0.attn_q.weight", |t| t.type_id = 999), "unsupported_model", "is of type number 999"),
     ("half a block", || tensor("blk.0.attn_q.weight", |t| t.dims[0] = 33), "invalid_model", "rows of 33 values are not whole blocks"),
     // Sizes.
@@ -64,7 +75,7 @@ const FILES: &[File] = &[
     ("no layer count", || without("qwen3.block_count"), "invalid_model", "qwen3.block_count: the key is missing"),
     ("layer count as text", || set("qwen3.block_count", text("4")), "invalid_model", "qwen3.block_count: must be a whole number, but the file holds the string \"4\""),
     ("layer count below 0", || set("qwen3.block_count", Value::I32(-1)), "invalid_model", "qwen3.block_count: must be a whole number, but the file holds the integer -1"),
-    ("endless layers", || set("qwen3.block_count", Value::U32(u32::MAX)), "invalid_model", "qwen3.block_count: is 4294967295; at most 1024"),
+    ("endless layers", || set("qwen3.block_count", Value::U32(u32::MAX)), "invalid_model", "qwen3.block_count: is 4294967295; must be from 1 to 1024"),
     ("a layer too many", || set("qwen3.block_count", Value::U32(5)), "invalid_model", "blk.4.attn_norm.weight: the tensor is missing"),
     ("no heads", || set("qwen3.attention.head_count", Value::U32(0)), "invalid_model", "qwen3.attention.head_count: is 0"),
     ("heads that do not divide", || set("qwen3.attention.head_count_kv", Value::U32(3)), "invalid_model", "is 3, which does not divide the 4 heads"),
@@ -74,13 +85,41 @@ const FILES: &[File] = &[
     ("rope base 0", || set("qwen3.rope.freq_base", Value::F32(0.0)), "invalid_model", "qwen3.rope.freq_base: is 0; must be above 1"),
     ("rope base endless", || set("qwen3.rope.freq_base", Value::F32(f32::INFINITY)), "invalid_model", "qwen3.rope.freq_base: must be a finite number, but the file holds the float inf"),
     ("no rope base", || without("qwen3.rope.freq_base"), "invalid_model", "qwen3.rope.freq_base: the key is missing"),
-    ("scaled rope", scaled_rope, "unsupported_model", "its rope is scaled (yarn, factor 4)"),
-    ("scaled rope without type", || set("qwen3.rope.scaling.factor", Value::F32(4.0)), "unsupported_model", "its rope is scaled (linear, factor 4)"),
-    ("scaled rope by the old key", || set("qwen3.rope.scale_linear", Value::F32(2.0)), "unsupported_model", "its rope is scaled (linear, factor 2)"),
+    ("layer counts that differ", || set("qwen3.attention.head_count", Value::Array(vec![Value::U32(4), Value::U32(2)])), "invalid_model", "qwen3.attention.head_count: must be a whole number, but the file holds an array of 2"),
+    ("rope scaled in another way", || set("qwen3.rope.scaling.type", text("longrope")), "unsupported_model", "qwen3.rope.scaling.type is \"longrope\"; none, linear and yarn are computed"),
+    ("rope scaled down", || set("qwen3.rope.scaling.factor", Value::F32(0.5)), "invalid_model", "qwen3.rope.scaling.factor: is 0.5; must lie between 1 and 10000"),
+    ("linear rope with a gain", || set("qwen3.rope.scaling.attn_factor", Value::F32(1.2)), "unsupported_model", "qwen3.rope.scaling.attn_factor is 1.2"),
+    ("YaRN of no positions", || parts(|p| p.metadata.extend(yarn(4.0, 0))), "invalid_model", "qwen3.rope.scaling.original_context_length: is 0; must be from 1"),
+    ("rope factors", || parts(|p| { let factors = model::Tensor { name: "rope_freqs.weight".into(), ..p.tensor("blk.0.attn_q_norm.weight").clone() }; p.tensors.push(factors); }), "unsupported_model", "rope_freqs.weight holds"),
+    // No reranker.
+    ("embedding model (mean)", || set("qwen3.pooling_type", Value::U32(1)), "unsupported_model", "qwen3.pooling_type is 1 (mean): it is an embedding model and no reranker"),
+    ("embedding model (first token)", || set("qwen3.pooling_type", Value::U32(2)), "unsupported_model", "qwen3.pooling_type is 2 (first token)"),
+    ("embedding model (last token)", || set("qwen3.pooling_type", Value::U32(3)), "unsupported_model", "qwen3.pooling_type is 3 (last token)"),
+    ("pooling that is not known", || set("qwen3.pooling_type", Value::U32(9)), "unsupported_model", "qwen3.pooling_type is 9, which is not known"),
+    ("pooling as text", || set("qwen3.pooling_type", text("rank")), "invalid_model", "qwen3.pooling_type: must be a finite number"),
+    // Keys that would change scores.
+    ("sliding window", || set("qwen3.attention.sliding_window", Value::U32(4096)), "unsupported_model", "qwen3.attention.sliding_window is 4096; dense Qwen3 is computed, where it must be 0 or at least 40960"),
+    ("partial rotary", || set("qwen3.rope.dimension_count", Value::U32(16)), "unsupported_model", "qwen3.rope.dimension_count is 16; dense Qwen3 is computed, where it must be 0 or 32"),
+    ("attention scale", || set("qwen3.attention.scale", Value::F32(0.5)), "unsupported_model", "qwen3.attention.scale is 0.5"),
+    ("attention both ways", || set("qwen3.attention.causal", Value::Bool(false)), "unsupported_model", "qwen3.attention.causal is false; dense Qwen3 is computed, where it must be true"),
+    ("clamped attention", || set("qwen3.attention.clamp_kqv", Value::F32(8.0)), "unsupported_model", "qwen3.attention.clamp_kqv is 8"),
+    ("another norm", || set("qwen3.attention.layer_norm_epsilon", Value::F32(1e-5)), "unsupported_model", "qwen3.attention.layer_norm_epsilon is"),
+    ("latent attention", || set("qwen3.attention.key_length_mla", Value::U32(192)), "unsupported_model", "qwen3.attention.key_length_mla is 192"),
+    ("scaled logits", || set("qwen3.logit_scale", Value::F32(0.1)), "unsupported_model", "qwen3.logit_scale is 0.1"),
+    ("scaled embedding", || set("qwen3.embedding_scale", Value::F32(12.0)), "unsupported_model", "qwen3.embedding_scale is 12"),
+    ("scaled residual", || set("qwen3.residual_scale", Value::F32(0.22)), "unsupported_model", "qwen3.residual_scale is 0.2"),
+    ("capped logits", || set("qwen3.final_logit_softcapping", Value::F32(30.0)), "unsupported_model", "qwen3.final_logit_softcapping is 30"),
+    ("capped attention", || set("qwen3.attn_logit_softcapping", Value::F32(50.0)), "unsupported_model", "qwen3.attn_logit_softcapping is 50"),
+    ("experts", || set("qwen3.expert_count", Value::U32(128)), "unsupported_model", "qwen3.expert_count is 128"),
+    ("parallel residual", || set("qwen3.use_parallel_residual", Value::Bool(true)), "unsupported_model", "qwen3.use_parallel_residual is true"),
+    ("YaRN in part", || set("qwen3.rope.scaling.yarn_ext_factor", Value::F32(0.5)), "unsupported_model", "qwen3.rope.scaling.yarn_ext_factor is 0.5"),
+    ("a key of tomorrow", || set("qwen3.attention.sharpness", Value::F32(1.0)), "unsupported_model", "qwen3.attention.sharpness is a key that is not known here"),
     ("context too short", || set("qwen3.context_length", Value::U32(8)), "invalid_value", "max_length: is 8; the prompt's frame alone takes"),
     ("tensors that overlap", || tensor("output_norm.weight", |t| t.offset = Some(0)), "invalid_model", "its data overlaps that of"),
     // Tensors that the model needs, and no others.
     ("a bias", || parts(|p| { let bias = model::Tensor { name: "blk.0.attn_q.bias".into(), ..p.tensor("output_norm.weight").clone() }; p.tensors.push(bias); }), "unsupported_model", "blk.0.attn_q.bias: dense Qwen3 has no such tensor"),
+    ("a scoring head with a bias", || parts(|p| { let bias = model::Tensor { name: "cls.output.bias".into(), ..p.tensor("output_norm.weight").clone() }; p.tensors.push(bias); }), "unsupported_model", "cls.output.bias: a scoring head with a bias is not computed"),
+    ("a scoring head of two layers", || parts(|p| { let dense = model::Tensor { name: "cls.weight".into(), ..p.tensor("output_norm.weight").clone() }; p.tensors.push(dense); }), "unsupported_model", "cls.weight: a scoring head of several layers is not computed"),
     ("a layer beyond the last", || set("qwen3.block_count", Value::U32(3)), "unsupported_model", "blk.3.attn_k.weight: dense Qwen3 has no such tensor"),
     ("tensor missing", || parts(|p| p.tensors.retain(|t| t.name != "blk.1.ffn_up.weight")), "invalid_model", "blk.1.ffn_up.weight: the tensor is missing"),
     ("embedding missing", || parts(|p| p.tensors.retain(|t| t.name != "token_embd.weight")), "invalid_model", "token_embd.weight: the tensor is missing"),
@@ -107,7 +146,8 @@ const FILES: &[File] = &[
     ("head not a number", || tensor("cls.output.weight", |t| t.data[..4].copy_from_slice(&NAN)), "invalid_model", "cls.output.weight: the row for \"yes\" holds values that are not finite"),
     ("yes equal to no", equal_rows, "invalid_model", "cls.output.weight: the rows for"),
     ("head of another width", || tensor("cls.output.weight", |t| t.dims[0] = 64), "invalid_model", "cls.output.weight: has shape [2, 64]; must be [2, 96]"),
-    ("head of one row", || tensor("cls.output.weight", |t| t.dims = vec![96]), "invalid_model", "cls.output.weight: has shape [96]; must be [2, 96]"),
+    ("head of three rows", || tensor("cls.output.weight", |t| { t.dims[1] = 3; t.data.extend([1; 384]); }), "invalid_model", "cls.output.weight: has shape [3, 96]; must be [2, 96] (yes, no) or [1, 96]"),
+    ("labels of two for a head of one row", || tensor("cls.output.weight", |t| t.dims = vec![96]), "invalid_model", "qwen3.classifier.output_labels: holds [\"yes\", \"no\"], but cls.output.weight has one row"),
     // Weights that only show when they are used.
     ("weight not a number", || tensor("blk.2.attn_norm.weight", |t| t.data[..4].copy_from_slice(&NAN)), "invalid_model", "blk.2.attn_norm.weight: holds values that are not finite"),
     ("scale not a number", || tensor("blk.1.attn_q.weight", |t| t.data[..2].copy_from_slice(&[0, 0x7e])), "invalid_model", "blk.1.attn_q.weight: holds values that are not finite"),
@@ -178,11 +218,14 @@ fn nested(depth: usize) -> Vec<u8> {
     [&9u32.to_le_bytes()[..], &1u64.to_le_bytes()].concat().repeat(depth)
 }
 
-fn scaled_rope() -> Vec<u8> {
-    parts(|parts| {
-        parts.metadata.push(("qwen3.rope.scaling.type".into(), text("yarn")));
-        parts.metadata.push(("qwen3.rope.scaling.factor".into(), Value::F32(4.0)));
-    })
+/// The keys of a rope scaled by YaRN.
+fn yarn(factor: f32, original: u32) -> [(String, Value); 3] {
+    [
+        ("type", text("yarn")),
+        ("factor", Value::F32(factor)),
+        ("original_context_length", Value::U32(original)),
+    ]
+    .map(|(key, value)| (format!("qwen3.rope.scaling.{key}"), value))
 }
 
 fn more_tokens() -> Vec<u8> {
@@ -223,6 +266,71 @@ fn equal_rows() -> Vec<u8> {
 fn use_file(bytes: &[u8]) -> Result<Ranking> {
     let documents = vec!["Paris".to_string(), "Berlin".to_string()];
     model::load(bytes)?.rerank(&RerankRequest::new("capital of France", documents))
+}
+
+/// Files that look odd and are whole all the same: a name, and what is changed.
+type Whole = (&'static str, fn(&mut Parts));
+
+#[rustfmt::skip]
+const WHOLE: &[Whole] = &[
+    ("a name that is not UTF-8", |p| *p.value("general.name") = Value::Bytes(b"caf\xe9".into())),
+    ("a description that is not UTF-8", |p| p.metadata.push(("general.description".into(), Value::Bytes(vec![0xff])))),
+    ("tags that are not UTF-8", |p| p.metadata.push(("general.tags".into(), Value::Array(vec![Value::Bytes(vec![0xff])])))),
+    ("heads by layer", |p| *p.value("qwen3.attention.head_count") = Value::Array(vec![Value::U32(4); 4])),
+    ("a factor by layer", |p| *p.value("qwen3.rope.freq_base") = Value::Array(vec![Value::F32(1e6); 4])),
+    ("a norm as a row", |p| p.tensor("blk.0.attn_norm.weight").dims.push(1)),
+    ("a norm as a column", |p| p.tensor("output_norm.weight").dims.insert(0, 1)),
+    ("a matrix in three dimensions", |p| p.tensor("blk.0.attn_q.weight").dims.push(1)),
+    ("pooling none", |p| *p.value("qwen3.pooling_type") = Value::U32(0)),
+    ("pooling not stated", |p| *p.value("qwen3.pooling_type") = Value::I32(-1)),
+    ("no pooling", |p| p.metadata.retain(|(key, _)| key != "qwen3.pooling_type")),
+    ("rotary over whole heads", |p| p.metadata.push(("qwen3.rope.dimension_count".into(), Value::U32(32)))),
+    ("no sliding window", |p| p.metadata.push(("qwen3.attention.sliding_window".into(), Value::U32(0)))),
+    ("a window as long as the context", |p| p.metadata.push(("qwen3.attention.sliding_window".into(), Value::U32(40960)))),
+    ("the usual attention scale", |p| p.metadata.push(("qwen3.attention.scale".into(), Value::F32(1.0 / 32f32.sqrt())))),
+    ("causal attention", |p| p.metadata.push(("qwen3.attention.causal".into(), Value::Bool(true)))),
+    ("no experts", |p| p.metadata.push(("qwen3.expert_count".into(), Value::U32(0)))),
+    ("the size of the vocabulary", |p| p.metadata.push(("qwen3.vocab_size".into(), Value::U32(10_282)))),
+    ("a rope scaled by 1", |p| p.metadata.push(("qwen3.rope.scaling.factor".into(), Value::F32(1.0)))),
+    ("a rope scaled by none", |p| { p.metadata.extend(yarn(4.0, 100)); *p.value("qwen3.rope.scaling.type") = text("none"); }),
+    ("rope factors of 1", |p| { let mut factors = model::Tensor { name: "rope_freqs.weight".into(), ..p.tensor("blk.0.attn_q_norm.weight").clone() }; factors.data = 1f32.to_le_bytes().repeat(32); p.tensors.push(factors); }),
+];
+
+/// Each document's index and margin, best first.
+fn margins(ranking: &Ranking) -> Vec<(usize, f32)> {
+    ranking.results.iter().map(|ranked| (ranked.index, ranked.score.margin)).collect()
+}
+
+#[test]
+fn odd_files_whose_meaning_is_plain_score_as_the_plain_one() {
+    let expected = margins(&use_file(model::bytes()).unwrap());
+    for (name, change) in WHOLE {
+        let found = use_file(&parts(change)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(margins(&found), expected, "{name}");
+    }
+}
+
+#[test]
+fn an_embedding_model_is_loaded_when_asked_for() {
+    let file = set("qwen3.pooling_type", Value::U32(3));
+    let mut options = qwen3_rerank::LoadOptions::default();
+    options.any_pooling = true;
+    let load = qwen3_rerank::Reranker::load(std::io::Cursor::new(file), options, &mut |_| {});
+    assert!(load.is_ok());
+}
+
+#[test]
+fn a_scaled_rope_changes_scores() {
+    let of = |file: &[u8]| margins(&use_file(file).unwrap());
+    let plain = of(model::bytes());
+    let linear = of(&set("qwen3.rope.scaling.factor", Value::F32(4.0)));
+    let older = of(&set("qwen3.rope.scale_linear", Value::F32(4.0)));
+    let yarn = |original| of(&parts(|p| p.metadata.extend(yarn(4.0, original))));
+    assert_eq!(linear, older);
+    assert_ne!(linear, plain);
+    assert_ne!(yarn(64), plain);
+    assert_ne!(yarn(64), linear);
+    assert_ne!(yarn(64), yarn(4096));
 }
 
 #[test]

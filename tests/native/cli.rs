@@ -204,7 +204,10 @@ fn info_tells_what_the_file_holds() {
     let output = command("info").arg("--json").output().unwrap();
     let info: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(info["head"], "cls.output");
-    assert!(info["layers"].as_u64().unwrap() > 0 && info["types"]["F32"].as_u64().unwrap() > 0);
+    assert!(
+        info["num_hidden_layers"].as_u64().unwrap() > 0
+            && info["types"]["F32"].as_u64().unwrap() > 0
+    );
     let output = command("info").output().unwrap();
     let table = String::from_utf8(output.stdout).unwrap();
     for line in ["name  ", "architecture  ", "tensors  ", "scoring head    cls.output", "prompt  "]

@@ -83,7 +83,7 @@ fn the_seeds_are_accepted() {
 
     for seed in seeds::seeds("gguf_header") {
         let reader = Reader::new(Cursor::new(seed)).unwrap();
-        Config::from_gguf(&reader.metadata).unwrap();
+        Config::from_gguf(&reader).unwrap();
         Tokenizer::from_gguf(&reader.metadata).unwrap().frame().unwrap();
     }
     for seed in seeds::seeds("request_json") {

@@ -118,3 +118,61 @@ fn an_output_matrix_of_another_width_is_refused() {
     let error = model::load(&parts.to_bytes()).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("output.weight: has shape [30846, 32]"), "{error}");
 }
+
+/// A head of one row: that of yes less that of no, as conversions to a classifier have it.
+fn one_row(parts: &mut Parts, dims: &[u64]) {
+    parts.metadata.retain(|(key, _)| key != LABELS);
+    let head = parts.tensor("cls.output.weight");
+    let value = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
+    let rows: Vec<f32> = head.data.chunks(4).map(value).collect();
+    let (yes, no) = rows.split_at(96);
+    head.data = yes.iter().zip(no).flat_map(|(yes, no)| (yes - no).to_le_bytes()).collect();
+    head.dims = dims.to_vec();
+}
+
+#[test]
+fn the_logit_of_a_head_of_one_row_is_the_margin() {
+    let whole = margins(&load(|_| {}));
+    for dims in [&[96][..], &[96, 1], &[1, 96]] {
+        let single = load(|parts| one_row(parts, dims));
+        assert_eq!(single.info().head, Head::OneRow);
+        assert!(single.info().head.to_string().contains("one row"));
+        for (single, whole) in margins(&single).iter().zip(&whole) {
+            assert!((single - whole).abs() < 1e-4, "{single}, not {whole}");
+        }
+    }
+    let labelled = load(|parts| {
+        one_row(parts, &[96]);
+        parts.metadata.push((LABELS.into(), labels(&["LABEL_0"])));
+    });
+    assert_eq!(labelled.info().head, Head::OneRow);
+}
+
+#[test]
+fn a_head_of_one_row_needs_no_word_for_its_answer() {
+    let wordless = |parts: &mut Parts| {
+        let merges = parts.items("tokenizer.ggml.merges");
+        let makes_yes = |merge: &Value| match merge {
+            Value::String(merge) => merge.replace(' ', "") == "yes",
+            _ => false,
+        };
+        merges.retain(|merge| !makes_yes(merge));
+    };
+    let single = load(|parts| {
+        one_row(parts, &[96]);
+        wordless(parts);
+    });
+    assert!(margins(&single).iter().all(|margin| margin.is_finite()));
+}
+
+#[test]
+fn an_unusable_row_is_refused() {
+    let refusal = |value: f32| {
+        let mut parts = Parts::committed();
+        one_row(&mut parts, &[96]);
+        parts.tensor("cls.output.weight").data = value.to_le_bytes().repeat(96);
+        model::load(&parts.to_bytes()).map(|_| ()).unwrap_err().to_string()
+    };
+    assert!(refusal(0.0).contains("cls.output.weight: its row is all zero"));
+    assert!(refusal(f32::NAN).contains("cls.output.weight: its row holds values that are not"));
+}

@@ -21,4 +21,5 @@ mod server_binary;
 mod server_input;
 mod server_time;
 mod serving;
+mod shards;
 mod threads;

@@ -99,13 +99,13 @@ impl Parts {
         out.extend((self.tensors.len() as u64).to_le_bytes());
         out.extend((self.metadata.len() as u64).to_le_bytes());
         for (key, value) in &self.metadata {
-            put_text(&mut out, key);
+            put_bytes(&mut out, key.as_bytes());
             out.extend(kind(value).to_le_bytes());
             put_value(&mut out, value);
         }
         let mut offset = 0u64;
         for tensor in &self.tensors {
-            put_text(&mut out, &tensor.name);
+            put_bytes(&mut out, tensor.name.as_bytes());
             out.extend((tensor.dims.len() as u32).to_le_bytes());
             tensor.dims.iter().for_each(|dim| out.extend(dim.to_le_bytes()));
             out.extend(tensor.type_id.to_le_bytes());
@@ -120,19 +120,20 @@ impl Parts {
     }
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
+fn put_bytes(out: &mut Vec<u8>, text: &[u8]) {
     out.extend((text.len() as u64).to_le_bytes());
-    out.extend(text.as_bytes());
+    out.extend(text);
 }
 
 /// The format's number for a value's type.
 fn kind(value: &Value) -> u32 {
     match value {
+        Value::U16(_) => 2,
         Value::U32(_) => 4,
         Value::I32(_) => 5,
         Value::F32(_) => 6,
         Value::Bool(_) => 7,
-        Value::String(_) => 8,
+        Value::String(_) | Value::Bytes(_) => 8,
         Value::Array(_) => 9,
         other => panic!("the tests write no {other:?}"),
     }
@@ -140,11 +141,13 @@ fn kind(value: &Value) -> u32 {
 
 fn put_value(out: &mut Vec<u8>, value: &Value) {
     match value {
+        Value::U16(number) => out.extend(number.to_le_bytes()),
         Value::U32(number) => out.extend(number.to_le_bytes()),
         Value::I32(number) => out.extend(number.to_le_bytes()),
         Value::F32(number) => out.extend(number.to_le_bytes()),
         Value::Bool(flag) => out.push(u8::from(*flag)),
-        Value::String(text) => put_text(out, text),
+        Value::String(text) => put_bytes(out, text.as_bytes()),
+        Value::Bytes(text) => put_bytes(out, text),
         Value::Array(items) => {
             out.extend(items.first().map_or(8, kind).to_le_bytes());
             out.extend((items.len() as u64).to_le_bytes());

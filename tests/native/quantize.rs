@@ -23,10 +23,10 @@ fn reader(bytes: &[u8]) -> Reader<Cursor<Vec<u8>>> {
 
 fn run(
     from: &Path,
-    types: impl Into<quantize::Types>,
+    options: impl Into<quantize::Options>,
     out: &Path,
 ) -> Result<quantize::Report, String> {
-    quantize::run(from, types, out, &mut |_, _| {}).map_err(|error| error.to_string())
+    quantize::run(from, options, out, &mut |_, _| {}).map_err(|error| error.to_string())
 }
 
 /// The official name of a tensor.
@@ -95,14 +95,15 @@ fn write_json(folder: &Path, name: &str, json: &Json) {
 }
 
 fn config(model: &RandomModel) -> Json {
-    let shape = &model.architecture;
+    let config = &model.config;
     json!({
         "architectures": ["Qwen3ForCausalLM"], "hidden_act": "silu", "rope_scaling": null,
-        "num_hidden_layers": shape.layers, "hidden_size": shape.hidden,
-        "intermediate_size": shape.ffn, "num_attention_heads": shape.heads,
-        "num_key_value_heads": shape.kv_heads, "head_dim": shape.head_dim,
+        "num_hidden_layers": config.num_hidden_layers, "hidden_size": config.hidden_size,
+        "intermediate_size": config.intermediate_size,
+        "num_attention_heads": config.num_attention_heads,
+        "num_key_value_heads": config.num_key_value_heads, "head_dim": config.head_dim,
         "max_position_embeddings": 40960, "rope_theta": 1000000, "rms_norm_eps": 1e-6,
-        "tie_word_embeddings": shape.tied,
+        "tie_word_embeddings": config.tie_word_embeddings,
     })
 }
 
@@ -151,7 +152,7 @@ fn assert_same_tensors(found: &[u8], expected: &[u8]) {
 fn checkpoints_keep_weights_and_vocabulary() {
     for (tied, shards) in [(true, 1), (false, 3)] {
         let mut model = small(FileType::Bf16, 64);
-        model.architecture.tied = tied;
+        model.config.tie_word_embeddings = tied;
         model.output = true;
         let folder = checkpoint(&model, shards);
         let out = folder.path().join("out.gguf");
@@ -199,7 +200,7 @@ fn unprefixed_names_and_other_spellings_of_config_are_read() {
 /// of 32.
 fn with_rows_for_k_types() -> RandomModel {
     let mut model = small(FileType::F32, 256);
-    model.architecture.heads = 8;
+    model.config.num_attention_heads = 8;
     model
 }
 
@@ -231,8 +232,9 @@ fn token_vectors_may_have_a_type_of_their_own() {
     let [from, out] = ["from.gguf", "out.gguf"].map(|name| folder.path().join(name));
     fs::write(&from, file(&with_rows_for_k_types())).unwrap();
     let written = |token_embedding_type| {
-        run(&from, quantize::Types { file_type: FileType::Q8_0, token_embedding_type }, &out)
-            .unwrap();
+        let mut options = quantize::Options::from(FileType::Q8_0);
+        options.token_embedding_type = token_embedding_type;
+        run(&from, options, &out).unwrap();
         reader(&fs::read(&out).unwrap())
     };
     let (plain, mixed) = (written(None), written(Some(FileType::Q6K)));
@@ -249,7 +251,7 @@ fn rows_that_do_not_fit_fall_back_and_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let [from, out] = ["from.gguf", "out.gguf"].map(|name| folder.path().join(name));
     let mut model = small(FileType::F32, 96);
-    (model.architecture.ffn, model.architecture.heads) = (40, 8);
+    (model.config.intermediate_size, model.config.num_attention_heads) = (40, 8);
     fs::write(&from, file(&model)).unwrap();
     let report = run(&from, FileType::Q4K, &out).unwrap();
     let told: Vec<_> = report.fallbacks.iter().map(ToString::to_string).collect();
@@ -304,7 +306,9 @@ fn broken_configs_are_refused() {
     };
     for (error, expected) in [
         (with("hidden_size", Json::Null), "config.json: hidden_size is missing"),
-        (with("num_hidden_layers", json!(0)), "num_hidden_layers is missing, or no count"),
+        (with("num_hidden_layers", json!(0)), "num_hidden_layers: is 0; must be from 1 to 1024"),
+        (with("num_hidden_layers", json!(1 << 20)), "num_hidden_layers: is 1048576; must be from"),
+        (with("hidden_size", json!("64")), "config.json: hidden_size is missing, or no count"),
         (with("rope_theta", json!("x")), "rope_theta is missing, or no positive number"),
         (
             with("num_hidden_layers", json!(3)),
@@ -314,9 +318,12 @@ fn broken_configs_are_refused() {
         (with("tie_word_embeddings", json!(false)), "lm_head.weight: the tensor is missing"),
         (
             with("architectures", json!(["LlamaForCausalLM"])),
-            "LlamaForCausalLM; Qwen3ForCausalLM is read",
+            "LlamaForCausalLM; Qwen3ForCausalLM and Qwen3ForSequenceClassification are read",
         ),
-        (with("architectures", json!(["Qwen3ForSequenceClassification"])), "give the original"),
+        (
+            with("architectures", json!(["Qwen3ForSequenceClassification"])),
+            "score.weight: the tensor is missing",
+        ),
         (
             with("rope_parameters", json!({"rope_theta": 5e6})),
             "rope_theta is 1000000, but rope_parameters/rope_theta is 5000000",
@@ -327,8 +334,40 @@ fn broken_configs_are_refused() {
         ),
         (
             with("rope_scaling", json!({"rope_type": "yarn"})),
-            "rope_scaling/rope_type is \"yarn\"; must be \"default\" or null",
+            "rope_scaling/factor is missing, or no positive number",
         ),
+        (
+            with("rope_scaling", json!({"rope_type": "yarn", "factor": 0.5})),
+            "config.json: factor: is 0.5; must lie between 1 and 10000",
+        ),
+        (
+            with("rope_scaling", json!({"type": "dynamic", "factor": 2})),
+            "rope_scaling/type is \"dynamic\"; must be \"default\", \"linear\" or \"yarn\"",
+        ),
+        (
+            with("rope_scaling", json!({"type": "yarn", "rope_type": "linear", "factor": 2})),
+            "rope_scaling/rope_type and rope_scaling/type differ",
+        ),
+        (
+            with("rope_scaling", json!({"rope_type": "yarn", "factor": 2, "mscale": 0.7})),
+            "rope_scaling/mscale is 0.7, which may change scores",
+        ),
+        (
+            with("rope_scaling", json!({"rope_type": "yarn", "factor": 2, "truncate": false})),
+            "rope_scaling/truncate is false; must be true or null",
+        ),
+        (
+            with("rope_parameters", json!({"rope_theta": 1e6, "partial_rotary_factor": 0.5})),
+            "rope_parameters/partial_rotary_factor is 0.5; must be 1",
+        ),
+        (with("partial_rotary_factor", json!(0.5)), "partial_rotary_factor is 0.5; must be 1"),
+        (with("is_causal", json!(false)), "is_causal is false; must be true or null"),
+        (with("mlp_bias", json!(true)), "mlp_bias is true; must be false or null"),
+        (with("logits_scaling", json!(8)), "logits_scaling is 8; must be 1"),
+        (with("final_logit_softcapping", json!(30.0)), "final_logit_softcapping is 30.0; must be"),
+        (with("num_experts", json!(128)), "num_experts is 128; must be 0"),
+        (with("quantization_config", json!({"bits": 4})), "quantization_config is {"),
+        (with("model_type", json!("qwen3_moe")), "model_type is \"qwen3_moe\"; must be \"qwen3\""),
         (with("rope_scaling", json!({"type": 5})), "rope_scaling/type is 5; must be"),
         (with("rope_scaling", json!("yarn")), "rope_scaling is \"yarn\"; must be an object"),
         (with("attention_bias", json!(true)), "attention_bias is true; must be false or null"),
@@ -341,8 +380,8 @@ fn broken_configs_are_refused() {
             "layer_types/1 is \"sliding_attention\"; must be \"full_attention\"",
         ),
         (with("max_position_embeddings", json!(10)), "context_length: is 10; the prompt's frame"),
-        (with("rms_norm_eps", json!(5)), "layer_norm_rms_epsilon: is 5; must lie between 0 and 1"),
-        (with("rope_theta", json!(0.5)), "rope.freq_base: is 0.5; must be above 1"),
+        (with("rms_norm_eps", json!(5)), "rms_norm_eps: is 5; must lie between 0 and 1"),
+        (with("rope_theta", json!(0.5)), "rope_theta: is 0.5; must be above 1"),
         (with("hidden_act", json!("gelu")), "hidden_act is \"gelu\"; must be \"silu\" or null"),
         (with("hidden_act", json!(5)), "hidden_act is 5; must be"),
         (
@@ -350,6 +389,10 @@ fn broken_configs_are_refused() {
             "config.json: No such file",
         ),
         (broken(|folder| fs::write(folder.join("config.json"), "{").unwrap()), "config.json: EOF"),
+        (
+            broken(|folder| fs::write(folder.join("config.json"), POINTER).unwrap()),
+            "config.json: is a Git LFS pointer",
+        ),
     ] {
         assert!(error.contains(expected), "{error}");
     }
@@ -401,6 +444,9 @@ fn broken_tokenizers_are_refused() {
     }
 }
 
+/// What a checkout without Git LFS has in a file's place.
+const POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1200\n";
+
 /// A checkpoint whose embedding is the same for all tokens.
 fn equal_rows() -> String {
     broken(|folder| {
@@ -441,6 +487,11 @@ fn broken_weights_are_refused() {
         (missing, "model.safetensors: No such file"),
         (index, "weight_map holds something else than file names"),
         (weights(Vec::clear), "too short"),
+        (weights(|bytes| *bytes = POINTER.into()), "is no safetensors file but a Git LFS pointer"),
+        (
+            weights(|bytes| *bytes = b"<!doctype html><p>Sign in</p>".to_vec()),
+            "is no safetensors file but a web page",
+        ),
         (weights(|bytes| bytes[7] = 0xff), "claims a header of"),
         (weights(|bytes| bytes[9] = 0xff), "its header: "),
         (weights(|bytes| bytes.truncate(bytes.len() - 1)), "it is truncated"),
@@ -515,4 +566,120 @@ fn a_swapped_head_is_written_in_its_order() {
     run(&from, FileType::F16, &out).unwrap();
     let mut written = reader(&fs::read(&out).unwrap());
     assert_eq!(written.bytes("cls.output.weight", 0, head.len()).unwrap(), head);
+}
+
+/// The committed model's GGUF with `change` made, quantized as it is.
+fn converted(change: impl FnOnce(&mut Parts), any_pooling: bool) -> Result<Vec<u8>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let [from, out] = ["from.gguf", "out.gguf"].map(|name| folder.path().join(name));
+    let mut parts = Parts::committed();
+    change(&mut parts);
+    fs::write(&from, parts.to_bytes()).unwrap();
+    let mut options = quantize::Options::from(FileType::Q8_0);
+    options.any_pooling = any_pooling;
+    run(&from, options, &out).map(|_| fs::read(&out).unwrap())
+}
+
+#[test]
+fn embedding_models_become_no_rerank_files_unless_asked_for() {
+    for kind in [1, 2, 3] {
+        let pooled = |parts: &mut Parts| *parts.value("qwen3.pooling_type") = Value::U32(kind);
+        let error = converted(pooled, false).unwrap_err();
+        assert!(error.contains(&format!("qwen3.pooling_type is {kind} (")), "{error}");
+        assert!(error.contains("embedding model and no reranker"), "{error}");
+        let written = reader(&converted(pooled, true).unwrap());
+        assert_eq!(written.metadata.get("qwen3.pooling_type"), Some(&Value::U32(4)));
+    }
+}
+
+#[test]
+fn checkpoints_that_pool_hidden_states_are_refused_unless_asked_for() {
+    let folder = checkpoint(&small(FileType::Bf16, 64), 1);
+    let out = folder.path().join("out.gguf");
+    let module = |name: &str| json!([{"idx": 1, "path": "1", "type": name}]);
+    let refused = || run(folder.path(), FileType::Q8_0, &out).unwrap_err();
+    write_json(folder.path(), "modules.json", &module("sentence_transformers.models.Pooling"));
+    let error = refused();
+    assert!(
+        error.contains("modules.json pools hidden states: it is an embedding model"),
+        "{error}"
+    );
+    let mut options = quantize::Options::from(FileType::Q8_0);
+    options.any_pooling = true;
+    run(folder.path(), options, &out).unwrap();
+    // A cross-encoder has modules too.
+    let scores = "sentence_transformers.cross_encoder.modules.LogitScore";
+    write_json(folder.path(), "modules.json", &module(scores));
+    run(folder.path(), FileType::Q8_0, &out).unwrap();
+    fs::create_dir(folder.path().join("1_Pooling")).unwrap();
+    assert!(refused().contains("1_Pooling pools hidden states"));
+}
+
+#[test]
+fn a_classifier_checkpoint_becomes_a_file_with_one_row() {
+    let model = small(FileType::Bf16, 64);
+    let folder = checkpoint(&model, 1);
+    let path = folder.path().join("model.safetensors");
+    let bytes = fs::read(&path).unwrap();
+    let row: Vec<u8> = (0..64).flat_map(|i| (i as f32 / 64.0).to_le_bytes()).collect();
+    let save = |sizes: &[usize], data: &[u8]| {
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let score = TensorView::new(Dtype::F32, sizes.to_vec(), data).unwrap();
+        let all = tensors.iter().map(|(name, view)| (name.to_string(), view));
+        let all: Vec<_> = all.chain([("score.weight".to_string(), score)]).collect();
+        safetensors::serialize_to_file(all, None, &path).unwrap();
+    };
+    let mut config = config(&model);
+    config["architectures"] = json!(["Qwen3ForSequenceClassification"]);
+    write_json(folder.path(), "config.json", &config);
+    let out = folder.path().join("out.gguf");
+    for sizes in [&[1, 64][..], &[64]] {
+        save(sizes, &row);
+        run(folder.path(), FileType::F32, &out).unwrap();
+        let mut written = reader(&fs::read(&out).unwrap());
+        assert_eq!(written.info("cls.output.weight").unwrap().dims, [64]);
+        assert_eq!(written.bytes("cls.output.weight", 0, 256).unwrap(), row);
+        assert_eq!(written.metadata.get("qwen3.classifier.output_labels"), None);
+        let loaded = super::model::load(&fs::read(&out).unwrap()).unwrap();
+        assert_eq!(loaded.info().head, qwen3_rerank::Head::OneRow);
+    }
+    save(&[2, 64], &row.repeat(2));
+    let error = run(folder.path(), FileType::F32, &out).unwrap_err();
+    assert!(error.contains("score.weight: has sizes [2, 64]; [1, 64] are a reranker's"), "{error}");
+    save(&[1, 64], &[0; 256]);
+    let error = run(folder.path(), FileType::F32, &out).unwrap_err();
+    assert!(error.contains("score.weight: its row is all zero"), "{error}");
+}
+
+#[test]
+fn a_scaled_rope_is_carried_into_the_file() {
+    let folder = checkpoint(&small(FileType::Bf16, 64), 1);
+    let out = folder.path().join("out.gguf");
+    let info = |config: Json| {
+        let mut whole = self::config(&small(FileType::Bf16, 64));
+        whole.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
+        write_json(folder.path(), "config.json", &whole);
+        run(folder.path(), FileType::Bf16, &out).unwrap();
+        let loaded = super::model::load(&fs::read(&out).unwrap()).unwrap();
+        serde_json::to_value(loaded.info()).unwrap()["rope_scaling"].clone()
+    };
+    let scaling = json!({"rope_type": "yarn", "factor": 4.0,
+        "original_max_position_embeddings": 32768});
+    let expected = json!({"rope_type": "yarn", "factor": 4.0, "beta_fast": 32.0, "beta_slow": 1.0,
+        "original_max_position_embeddings": 32768, "attention_factor": 0.1 * 4f64.ln() + 1.0});
+    assert_eq!(info(json!({"rope_scaling": scaling})), expected);
+    let newer = json!({"rope_theta": null, "rope_scaling": null, "rope_parameters": {
+        "rope_type": "yarn", "rope_theta": 1e6, "original_max_position_embeddings": 10240}});
+    let mut expected = expected;
+    // 40960 tokens are four times as many.
+    expected["original_max_position_embeddings"] = json!(10240);
+    assert_eq!(info(newer), expected);
+    let stated = json!({"type": "yarn", "factor": 4.0, "beta_fast": 16, "beta_slow": 2,
+        "original_max_position_embeddings": 100, "attention_factor": 1.5});
+    let found = info(json!({"rope_scaling": stated}));
+    assert_eq!((&found["beta_fast"], &found["beta_slow"]), (&json!(16.0), &json!(2.0)));
+    assert!((found["attention_factor"].as_f64().unwrap() - 1.5).abs() < 1e-6, "{found}");
+    let linear = json!({"rope_scaling": {"type": "linear", "factor": 2.0}});
+    assert_eq!(info(linear), json!({"rope_type": "linear", "factor": 2.0}));
+    assert_eq!(info(json!({"rope_scaling": {"type": "linear", "factor": 1.0}})), Json::Null);
 }

@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use clap::ValueEnum;
+use qwen3_rerank::RopeScaling;
 use qwen3_rerank::convert::random::{self, FileType, RandomModel, Shape};
 use qwen3_rerank::gguf::{Reader, Value};
 use serde_json::Value as Json;
@@ -11,8 +12,8 @@ use serde_json::Value as Json;
 /// A small model with the tiny shape's vocabulary.
 pub fn small(file_type: FileType, hidden: usize) -> RandomModel {
     let mut model = Shape::Tiny.model(file_type, 7);
-    model.architecture.layers = 2;
-    model.architecture.hidden = hidden;
+    model.config.num_hidden_layers = 2;
+    model.config.hidden_size = hidden;
     model
 }
 
@@ -73,7 +74,7 @@ fn a_tensor_depends_on_seed_and_name_alone() {
     let (q, k) = ("blk.0.attn_q.weight", "blk.0.attn_k.weight");
     let mut other = base.clone();
     other.cls = false;
-    other.architecture.ffn = 64;
+    other.config.intermediate_size = 64;
     assert_eq!(bytes(&base, q), bytes(&other, q));
     let keys = bytes(&base, k);
     assert_ne!(bytes(&base, q)[..keys.len()], keys);
@@ -85,7 +86,7 @@ fn a_tensor_depends_on_seed_and_name_alone() {
 fn heads_are_written_as_asked() {
     let heads = |tied, cls, output| {
         let mut model = small(FileType::Q8_0, 64);
-        model.architecture.tied = tied;
+        model.config.tie_word_embeddings = tied;
         (model.cls, model.output) = (cls, output);
         let reader = reader(&model);
         let has = |name: &str| reader.tensors.contains_key(name);
@@ -108,10 +109,13 @@ fn dimensions_that_cannot_be_are_refused() {
         assert_eq!(error.kind(), "invalid_value");
         error.to_string()
     };
-    assert!(error(|m| m.architecture.layers = 0).starts_with("layers: is 0"));
-    assert!(error(|m| m.architecture.hidden = usize::MAX).starts_with("hidden: "));
-    assert!(error(|m| m.architecture.kv_heads = 3).contains("does not divide the 4 heads"));
-    assert!(error(|m| m.architecture.head_dim = 31).contains("must be even"));
+    assert!(error(|m| m.config.num_hidden_layers = 0).starts_with("num_hidden_layers: is 0; must"));
+    assert!(error(|m| m.config.hidden_size = usize::MAX).starts_with("hidden_size: is 1844"));
+    let heads = error(|m| m.config.num_key_value_heads = 3);
+    assert!(heads.contains("is 3, which does not divide the 4 heads"), "{heads}");
+    assert!(error(|m| m.config.head_dim = 31).contains("must be even"));
+    let factor = error(|m| m.config.rope_scaling = Some(RopeScaling::yarn(0.5, 64)));
+    assert!(factor.starts_with("factor: is 0.5; must lie between 1 and"), "{factor}");
     assert!(error(|m| m.merges = Some(9437)).contains("9438 to 151387"));
     assert!(error(|m| m.merges = Some(151_388)).contains("9438 to 151387"));
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use clap::ValueEnum;
 use qwen3_rerank::convert::random::{self, FileType, RandomModel, Shape};
-use qwen3_rerank::{LoadOptions, RerankRequest, Reranker};
+use qwen3_rerank::{LoadOptions, RerankRequest, Reranker, RopeScaling};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,6 +18,8 @@ pub struct Golden {
     pub requests: Vec<Request>,
     pub shapes: BTreeMap<String, Dimensions>,
     pub models: Vec<Model>,
+    /// Of models whose rotary frequencies are scaled.
+    pub yarn: Vec<Model>,
     #[serde(default)]
     pub large: Vec<Model>,
     #[serde(default)]
@@ -98,6 +100,8 @@ pub struct Dimensions {
     heads: Option<usize>,
     kv_heads: Option<usize>,
     head_dim: Option<usize>,
+    yarn_factor: Option<f64>,
+    original_context: Option<usize>,
     untied: bool,
     no_cls: bool,
     vocabulary: Option<String>,
@@ -175,18 +179,21 @@ impl Dimensions {
     fn model(&self, kind: &str, seed: u64) -> RandomModel {
         let shape = Shape::from_str(self.shape.as_deref().unwrap_or("tiny"), false).unwrap();
         let mut model = shape.model(FileType::from_str(kind, false).unwrap(), seed);
-        let architecture = &mut model.architecture;
+        let config = &mut model.config;
         for (place, wish) in [
-            (&mut architecture.layers, self.layers),
-            (&mut architecture.hidden, self.hidden),
-            (&mut architecture.ffn, self.ffn),
-            (&mut architecture.heads, self.heads),
-            (&mut architecture.kv_heads, self.kv_heads),
-            (&mut architecture.head_dim, self.head_dim),
+            (&mut config.num_hidden_layers, self.layers),
+            (&mut config.hidden_size, self.hidden),
+            (&mut config.intermediate_size, self.ffn),
+            (&mut config.num_attention_heads, self.heads),
+            (&mut config.num_key_value_heads, self.kv_heads),
+            (&mut config.head_dim, self.head_dim),
         ] {
             *place = wish.unwrap_or(*place);
         }
-        architecture.tied &= !self.untied;
+        config.tie_word_embeddings &= !self.untied;
+        if let (Some(factor), Some(original)) = (self.yarn_factor, self.original_context) {
+            config.rope_scaling = Some(RopeScaling::yarn(factor, original));
+        }
         model.cls = !self.no_cls;
         if self.vocabulary.as_deref() == Some("full") {
             model.merges = None;

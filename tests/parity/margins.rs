@@ -139,6 +139,11 @@ fn margins_agree_with_transformers() {
 }
 
 #[test]
+fn margins_of_models_scaled_by_yarn_agree_with_transformers() {
+    table("|margin - transformers'|, random models with YaRN", &GOLDEN.yarn);
+}
+
+#[test]
 #[ignore = "takes minutes and gigabytes: npm run parity -- --large"]
 fn margins_agree_with_transformers_on_the_shape_of_0_6b() {
     table("|margin - transformers'|, random models of the 0.6B shape", &GOLDEN.large);

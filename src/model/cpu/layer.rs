@@ -82,7 +82,9 @@ impl Layer {
             kernel::rms_norm_into(hidden, &self.attn_norm, eps, x);
             kernel::multiply_into([&self.attn_k, &self.attn_v], x, [&mut *k, v]);
             kernel::rms_norm(k, &self.attn_k_norm, eps);
-            rope.apply(k, config.kv_heads, |row| rows.position(chunk * CHUNK_ROWS + row));
+            rope.apply(k, config.num_key_value_heads, |row| {
+                rows.position(chunk * CHUNK_ROWS + row)
+            });
         }
     }
 
@@ -122,7 +124,7 @@ impl Layer {
         kernel::rms_norm_into(hidden, &self.attn_norm, eps, x);
         kernel::multiply_into([&self.attn_q], x, [&mut *q]);
         kernel::rms_norm(q, &self.attn_q_norm, eps);
-        rope.apply(q, config.heads, |row| rows.position(first_row + row));
+        rope.apply(q, config.num_attention_heads, |row| rows.position(first_row + row));
         for run in rows.runs(chunk) {
             let values = (run.rows.start - first_row) * width..(run.rows.end - first_row) * width;
             let prefix = run.prefix.cpu_layer(layer, config.kv_size());

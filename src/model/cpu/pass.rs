@@ -41,7 +41,7 @@ impl CpuPass {
     pub fn new(config: &Config, batch: Batch, hidden: Vec<f32>) -> Self {
         let Batch { ids, segments } = batch;
         let rows = Rows::all(&segments);
-        let rope = Rope::new(rows.positions(), config.head_dim, config.rope_theta);
+        let rope = Rope::new(rows.positions(), &config.rope_frequencies());
         let recordings = segments.iter().enumerate().filter_map(|(index, segment)| {
             let own = segment.recorded.checked_sub(segment.prefix.tokens).filter(|own| *own > 0)?;
             let own = &ids[segment.tokens.start..segment.tokens.start + own];

@@ -26,7 +26,7 @@ impl<'a> Products<'a> {
         let some = |width: usize| -> Vec<f32> {
             (0..tokens * width).map(|i| (i * 31 % 255) as f32 / 127.0 - 1.0).collect()
         };
-        let heads = config.heads * config.head_dim;
+        let heads = config.query_size();
         Self {
             layers,
             hidden: some(config.hidden_size),
