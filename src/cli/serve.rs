@@ -136,6 +136,14 @@ impl ServeArgs {
         options: server::Options,
     ) -> Result<()> {
         let address = listener.local_addr()?;
+        if !address.ip().is_loopback() && options.api_key.is_none() {
+            // Not through the log, which RUST_LOG may silence.
+            eprint_line(&format!(
+                "warning: anyone who reaches {address} may use this server: no --api-key is set"
+            ));
+        }
+        // Before the address is printed: who reads it may give the signal.
+        let shutdown = shutdown_signal()?;
         let mut stdout = std::io::stdout();
         writeln!(
             stdout,
@@ -144,21 +152,14 @@ impl ServeArgs {
             escape(&reranker.info().name)
         )?;
         stdout.flush()?;
-        if !address.ip().is_loopback() && options.api_key.is_none() {
-            // Not by way of the log, which RUST_LOG may silence.
-            eprint_line(&format!(
-                "warning: anyone who reaches {address} may use this server: no --api-key is set"
-            ));
-        }
-        let stop = asked_to_stop()?;
-        server::run(listener, reranker, options, stop).await;
+        server::run(listener, reranker, options, shutdown).await;
         Ok(())
     }
 }
 
 /// Waits for Ctrl-C or SIGTERM; a second one ends the process at once.
 #[cfg(unix)]
-fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'static> {
+fn shutdown_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -178,7 +179,7 @@ fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'static> {
 
 /// Waits for Ctrl-C.
 #[cfg(not(unix))]
-fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'static> {
+fn shutdown_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
     })

@@ -13,6 +13,7 @@ use axum::{Json, Router};
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
@@ -48,13 +49,19 @@ pub(super) fn router(reranker: Reranker, options: Options) -> Router {
             HeaderValue::from_static("nosniff"),
         ))
         .layer(cors)
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(is_compressible()))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .with_state(state)
 }
 
 async fn health() -> Json<serde_json::Value> {
     Json(json!({"status": "ok"}))
+}
+
+/// What is worth compressing. Not model files, which gain little: without their length, which
+/// compression drops, a page cannot show how far a download has come.
+fn is_compressible() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"))
 }
 
 /// Lets pages of the given origins use the API from browsers. Without any, no header is added.

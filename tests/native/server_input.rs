@@ -156,6 +156,7 @@ fn answers_and_the_page_are_compressed_for_those_who_accept_it() {
     use std::io::Read;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("index.html"), "<p>page</p>".repeat(1000)).unwrap();
+    std::fs::write(folder.path().join("model.gguf"), "x".repeat(5000)).unwrap();
     let mut options = Options::default();
     options.page = Some(folder.path().to_path_buf());
     let server = Serving::start(options);
@@ -186,4 +187,9 @@ fn answers_and_the_page_are_compressed_for_those_who_accept_it() {
         );
         assert!(zipped_head.contains("x-content-type-options: nosniff"));
     }
+    let (model, _) = ask("GET /model.gguf HTTP/1.1\r\nAccept-Encoding: gzip", "");
+    assert!(
+        model.contains("content-length: 5000") && !model.contains("content-encoding"),
+        "{model}"
+    );
 }
