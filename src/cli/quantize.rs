@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{eprint_line, progress};
+use super::output::eprint_line;
+use super::progress;
 use crate::convert::quantize::{FileType, Options, run};
 
 /// Arguments of `quantize`.
