@@ -1,5 +1,6 @@
 //! `info`: what a model file holds.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use anyhow::Result;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use super::load::ModelArgs;
 use super::output::print_json;
 use crate::error::escape;
+use crate::prompt::template::Template;
 use crate::{Diagnostics, ModelInfo};
 
 /// Arguments of `info`.
@@ -26,11 +28,16 @@ impl InfoArgs {
     pub(super) fn run(self) -> Result<()> {
         let reranker = self.model.load(None)?;
         let (info, runs_on) = (reranker.info(), reranker.diagnostics());
+        let template = reranker.template();
         if self.json {
-            return print_json(&Facts { info, runs_on: &runs_on });
+            return print_json(&Facts {
+                info,
+                template: TemplateFacts::of(template),
+                runs_on: &runs_on,
+            });
         }
         let mut stdout = std::io::stdout().lock();
-        for (name, text) in table(info, &runs_on) {
+        for (name, text) in table(info, template, &runs_on) {
             writeln!(stdout, "{name:<16}{text}")?;
         }
         Ok(stdout.flush()?)
@@ -42,11 +49,40 @@ impl InfoArgs {
 struct Facts<'a> {
     #[serde(flatten)]
     info: &'a ModelInfo,
+    template: TemplateFacts<'a>,
     runs_on: &'a Diagnostics,
 }
 
+/// The template of the prompts.
+#[derive(Serialize)]
+struct TemplateFacts<'a> {
+    /// Whether it is the official one.
+    official: bool,
+    /// Its text, with `{instruction}`, `{query}` and `{document}` where those go.
+    text: Cow<'a, str>,
+    /// Whether a request may give an instruction.
+    instruction: bool,
+    /// Tokens of a prompt that it takes itself.
+    tokens: usize,
+}
+
+impl<'a> TemplateFacts<'a> {
+    fn of(template: &'a Template) -> Self {
+        Self {
+            official: template.own_text().is_none(),
+            text: template.text(),
+            instruction: template.takes_instruction(),
+            tokens: template.len(),
+        }
+    }
+}
+
 /// The lines of the table. That the model loaded says that its prompt's tokens are right.
-fn table(info: &ModelInfo, runs_on: &Diagnostics) -> Vec<(&'static str, String)> {
+fn table(
+    info: &ModelInfo,
+    template: &Template,
+    runs_on: &Diagnostics,
+) -> Vec<(&'static str, String)> {
     let config = &info.config;
     let types = info.types.iter().map(|(name, count)| format!("{count} × {name}"));
     let attention = format!(
@@ -67,13 +103,27 @@ fn table(info: &ModelInfo, runs_on: &Diagnostics) -> Vec<(&'static str, String)>
         ("longest prompt", format!("{} tokens", info.max_length)),
         ("vocabulary", format!("{} tokens", info.vocabulary_size)),
         ("scoring head", info.head.to_string()),
-        ("prompt", "its control tokens, yes and no are single tokens".to_string()),
     ];
+    lines.extend(prompt(template));
     let threads = runs_on.threads;
     let plural = if threads == 1 { "" } else { "s" };
     lines.push(("runs on", format!("{}, {threads} thread{plural}", runs_on.backend)));
     let paths = runs_on.paths.iter().map(|(name, path)| ("", format!("{name} by {path}")));
     lines.extend(paths);
     lines.extend(info.warnings.iter().map(|warning| ("warning", warning.clone())));
+    lines
+}
+
+/// The lines on the prompt: which template it is, and a template of the file's own line by line.
+fn prompt(template: &Template) -> Vec<(&'static str, String)> {
+    let Some(own) = template.own_text() else {
+        return vec![("prompt", "official template; its control tokens are single tokens".into())];
+    };
+    let instruction = match template.takes_instruction() {
+        true => "takes an instruction",
+        false => "takes no instruction",
+    };
+    let mut lines = vec![("prompt", format!("the file's own template, which {instruction}:"))];
+    lines.extend(own.split('\n').map(|line| ("", escape(line))));
     lines
 }

@@ -12,13 +12,10 @@ pub fn rerank_metadata() -> Vec<(String, Value)> {
     let texts = |texts: &[&str]| {
         Value::Array(texts.iter().map(|text| Value::String(text.to_string())).collect())
     };
-    let content =
-        template::head(template::DEFAULT_INSTRUCTION, "{query}") + &template::tail("{document}");
-    let template = format!("{}{content}{}", template::PREFIX, template::SUFFIX);
     vec![
         ("qwen3.pooling_type".into(), Value::U32(RANK)),
         (LABELS.into(), texts(&[template::YES, template::NO])),
         ("tokenizer.chat_templates".into(), texts(&["rerank"])),
-        ("tokenizer.chat_template.rerank".into(), Value::String(template)),
+        ("tokenizer.chat_template.rerank".into(), Value::String(template::text())),
     ]
 }

@@ -13,7 +13,7 @@ use crate::gguf::{Metadata, Reader, TensorType, Value, open_shards, shard_paths}
 use crate::model::head::{Head, ScoringHead, ScoringRows};
 use crate::model::tensors::{self, CHECKPOINT_CLASSIFIER, EMBEDDING, OUTPUT};
 use crate::model::{Config, check_vocabulary, pooling, weights};
-use crate::prompt::template;
+use crate::prompt::template::{self, Template};
 use crate::prompt::tokenizer::Tokenizer;
 use crate::{Error, Result};
 
@@ -229,9 +229,10 @@ fn load(metadata: &Metadata, tied: bool) -> Result<Tokenizer> {
     let config = Config::from_metadata(metadata, tied)?;
     let tokenizer = Tokenizer::from_gguf(metadata)?;
     metadata.label("general.name")?;
-    let (frame, context) = (tokenizer.frame()?.len(), config.max_position_embeddings);
-    if context <= frame {
-        let reason = format!("is {context}; the prompt's frame alone takes {frame} tokens");
+    let template = Template::from_gguf(metadata, &tokenizer)?.len();
+    let context = config.max_position_embeddings;
+    if context <= template {
+        let reason = format!("is {context}; the prompt template alone takes {template} tokens");
         return Err(Error::model("qwen3.context_length", reason));
     }
     Ok(tokenizer)

@@ -7,17 +7,6 @@ use std::collections::VecDeque;
 
 use crate::model::{Batch, PrefixHit};
 
-/// How many leading ids all sequences share, leaving each at least one of its own.
-pub fn shared_prefix(sequences: &[Vec<u32>]) -> usize {
-    let Some((first, rest)) = sequences.split_first() else { return 0 };
-    let common = rest.iter().fold(first.len(), |common, sequence| {
-        let same = first[..common].iter().zip(sequence).take_while(|(a, b)| a == b).count();
-        same.min(common)
-    });
-    let shortest = sequences.iter().map(Vec::len).min().unwrap_or(0);
-    common.min(shortest.saturating_sub(1))
-}
-
 /// Takes the next sequences, in order, into a batch of at most `limit` tokens. Each stands behind
 /// `prefix` and then `repeated`; a longer one has a batch to itself. `None` if none is left.
 pub fn next_batch(
@@ -41,16 +30,6 @@ pub fn next_batch(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prefix_leaves_every_sequence_a_token() {
-        let sequences = |lists: &[&[u32]]| lists.iter().map(|l| l.to_vec()).collect::<Vec<_>>();
-        assert_eq!(shared_prefix(&sequences(&[&[1, 2, 3, 4], &[1, 2, 5]])), 2);
-        assert_eq!(shared_prefix(&sequences(&[&[1, 2, 3], &[1, 2]])), 1);
-        assert_eq!(shared_prefix(&sequences(&[&[1, 2, 3]])), 2);
-        assert_eq!(shared_prefix(&sequences(&[&[1, 2], &[2, 2]])), 0);
-        assert_eq!(shared_prefix(&[]), 0);
-    }
 
     #[test]
     fn batches_keep_order_and_limit() {

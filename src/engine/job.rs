@@ -11,7 +11,8 @@ use super::loaded::Loaded;
 use super::ranking::rank;
 use crate::api::{Ranked, Ranking, Score, Usage, Warning};
 use crate::model::{Batch, ForwardPass, PassStep, PrefixHit};
-use crate::prompt::encode::{Encoder, Prompts};
+use crate::prompt::encode::Encoder;
+use crate::prompt::prompts::Prompts;
 use crate::{Error, Result};
 
 /// How far a job has come. Equal documents count as done together.
@@ -106,7 +107,7 @@ impl Job {
     pub fn step(&mut self) -> Result<JobStep> {
         if let Stage::Texts(encoder) = &mut self.stage {
             let total = encoder.total();
-            if !encoder.step(&self.loaded.tokenizer, &self.loaded.frame)? {
+            if !encoder.step(&self.loaded.tokenizer)? {
                 self.take_prompts();
             }
             return Ok(JobStep::Working(Progress { documents: 0, total }));
@@ -138,7 +139,7 @@ impl Job {
     fn take_prompts(&mut self) {
         let stage = std::mem::replace(&mut self.stage, Stage::Documents(PrefixHit::default()));
         let Stage::Texts(encoder) = stage else { unreachable!("prompts come of texts: bug") };
-        let prompts = encoder.finish(&self.loaded.frame);
+        let prompts = encoder.finish();
         self.begin(prompts);
     }
 

@@ -3,7 +3,8 @@
 use super::options::LoadOptions;
 use super::prefix_cache::PrefixCache;
 use crate::model::{Model, ModelInfo};
-use crate::prompt::tokenizer::{Frame, Tokenizer};
+use crate::prompt::template::Template;
+use crate::prompt::tokenizer::Tokenizer;
 
 /// A loaded model with its tokenizer and caches.
 pub struct Loaded {
@@ -11,6 +12,6 @@ pub struct Loaded {
     pub tokenizer: Tokenizer,
     pub info: ModelInfo,
     pub options: LoadOptions,
-    pub frame: Frame,
+    pub template: Template,
     pub prefix_cache: PrefixCache,
 }

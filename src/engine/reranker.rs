@@ -12,6 +12,7 @@ use crate::gguf::Reader;
 use crate::kernel;
 use crate::model::{Config, LoadProgress, Model, ModelInfo, pooling};
 use crate::prompt::encode::Encoder;
+use crate::prompt::template::Template;
 use crate::prompt::tokenizer::Tokenizer;
 use crate::{Error, Ranking, RerankRequest, Result};
 
@@ -49,7 +50,7 @@ impl Reranker {
         pooling::check(&reader.metadata, options.any_pooling)?;
         let config = Config::from_gguf(&reader)?;
         let tokenizer = Tokenizer::from_gguf(&reader.metadata)?;
-        let frame = tokenizer.frame()?;
+        let template = Template::from_gguf(&reader.metadata, &tokenizer)?;
         let name = match &options.name {
             Some(name) => name.clone(),
             None => {
@@ -58,16 +59,18 @@ impl Reranker {
             }
         };
         let max_length = options.max_length.min(config.max_position_embeddings);
-        if max_length <= frame.len() {
-            let reason =
-                format!("is {max_length}; the prompt's frame alone takes {} tokens", frame.len());
+        if max_length <= template.len() {
+            let reason = format!(
+                "is {max_length}; the prompt template alone takes {} tokens",
+                template.len()
+            );
             return Err(Error::value("max_length", reason));
         }
         let reserve = options.reserve_bytes();
         let model = Model::load(&mut reader, config, &tokenizer, reserve, progress)?;
         let info = model.info(&reader, name, max_length);
         let prefix_cache = PrefixCache::new(options.prefix_cache_bytes);
-        Ok(Self(Arc::new(Loaded { model, tokenizer, info, options, frame, prefix_cache })))
+        Ok(Self(Arc::new(Loaded { model, tokenizer, info, options, template, prefix_cache })))
     }
 
     /// What is loaded.
@@ -87,6 +90,11 @@ impl Reranker {
     /// The tokenizer of the loaded file.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.0.tokenizer
+    }
+
+    /// The template of the model's prompts.
+    pub fn template(&self) -> &Template {
+        &self.0.template
     }
 
     /// Orders a request's documents, best first.
@@ -132,8 +140,8 @@ impl Reranker {
         let request = request.into();
         request.validate()?;
         let top_n = request.top_n;
-        let Loaded { tokenizer, frame, info, .. } = &*self.0;
-        let encoder = Encoder::new(tokenizer, frame, info.max_length, request)?;
+        let Loaded { template, info, .. } = &*self.0;
+        let encoder = Encoder::new(template, info.max_length, request)?;
         Ok(Job::new(self.0.clone(), encoder, top_n))
     }
 

@@ -114,7 +114,7 @@ const FILES: &[File] = &[
     ("parallel residual", || set("qwen3.use_parallel_residual", Value::Bool(true)), "unsupported_model", "qwen3.use_parallel_residual is true"),
     ("YaRN in part", || set("qwen3.rope.scaling.yarn_ext_factor", Value::F32(0.5)), "unsupported_model", "qwen3.rope.scaling.yarn_ext_factor is 0.5"),
     ("a key of tomorrow", || set("qwen3.attention.sharpness", Value::F32(1.0)), "unsupported_model", "qwen3.attention.sharpness is a key that is not known here"),
-    ("context too short", || set("qwen3.context_length", Value::U32(8)), "invalid_value", "max_length: is 8; the prompt's frame alone takes"),
+    ("context too short", || set("qwen3.context_length", Value::U32(8)), "invalid_value", "max_length: is 8; the prompt template alone takes"),
     ("tensors that overlap", || tensor("output_norm.weight", |t| t.offset = Some(0)), "invalid_model", "its data overlaps that of"),
     // Tensors that the model needs, and no others.
     ("a bias", || parts(|p| { let bias = model::Tensor { name: "blk.0.attn_q.bias".into(), ..p.tensor("output_norm.weight").clone() }; p.tensors.push(bias); }), "unsupported_model", "blk.0.attn_q.bias: dense Qwen3 has no such tensor"),
@@ -534,7 +534,7 @@ const ARGUMENTS: &[Arguments] = &[
     ("rerank --model DIR/nothing.gguf --query q --documents DIR/good.txt", 1, "nothing.gguf: No such file"),
     ("rerank --model DIR --query q --documents DIR/good.txt", 1, "DIR: is a folder, not a file"),
     ("rerank --model DIR/good.txt --query q --documents DIR/good.txt", 1, "good.txt: invalid model file: byte 0: not a GGUF file"),
-    ("rerank --model MODEL --max-length 9 --query q --documents DIR/good.txt", 1, "max_length: is 9; the prompt's frame alone takes"),
+    ("rerank --model MODEL --max-length 9 --query q --documents DIR/good.txt", 1, "max_length: is 9; the prompt template alone takes"),
     ("rerank --model MODEL --max-length 60 --query q --documents DIR/good.txt", 1, "query: is too long"),
     ("score --model MODEL --input DIR/nothing", 1, "DIR/nothing: No such file"),
     ("score --model MODEL --input DIR/good.txt", 1, "error: line 1: not JSON: expected value at column 1"),

@@ -104,13 +104,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn head_and_document_may_be_tokenized_apart(
+    fn query_and_document_may_be_tokenized_apart(
         instruction in text(), query in text(), document in text(),
     ) {
         let tokenizer: &Tokenizer = RERANKER.tokenizer();
-        let ids = |text: &str| tokenizer.encode(text, false, usize::MAX).unwrap().ids;
-        let (head, tail) = (template::head(&instruction, &query), template::tail(&document));
-        prop_assert_eq!(ids(&format!("{head}{tail}")), [ids(&head), ids(&tail)].concat());
+        let ids = |text: &str| tokenizer.encode(text, false, usize::MAX).ids;
+        let (before, after) = (template::content_prefix(&instruction, &query), template::document_part(&document));
+        prop_assert_eq!(ids(&format!("{before}{after}")), [ids(&before), ids(&after)].concat());
     }
 }
 
@@ -172,23 +172,23 @@ fn the_query_is_evaluated_once_for_all_documents() {
 #[test]
 fn what_a_request_has_in_common_with_one_before_is_not_evaluated_again() {
     let reranker = load(Cursor::new(FILE), LoadOptions::default());
-    let ids = |text: &str| reranker.tokenizer().encode(text, false, usize::MAX).unwrap().ids;
-    let heads = ["where is Paris", "when was Rome built"]
-        .map(|query| ids(&template::head(template::DEFAULT_INSTRUCTION, query)));
-    let frame = |text: &str| reranker.tokenizer().encode(text, true, usize::MAX).unwrap().ids.len();
+    let ids = |text: &str| reranker.tokenizer().encode(text, false, usize::MAX).ids;
+    let prefixes = ["where is Paris", "when was Rome built"]
+        .map(|query| ids(&template::content_prefix(template::DEFAULT_INSTRUCTION, query)));
+    let around = |text: &str| reranker.tokenizer().encode(text, true, usize::MAX).ids.len();
     let (before, document) = (
-        frame(template::PREFIX),
-        ids(&template::tail("in France")).len() + frame(template::SUFFIX),
+        around(template::PREFIX),
+        ids(&template::document_part("in France")).len() + around(template::SUFFIX),
     );
     let evaluated = |query: &str| {
         let request = RerankRequest::new(query, vec!["in France".into()]);
         reranker.rerank(&request).unwrap().usage.evaluated_tokens
     };
-    assert_eq!(evaluated("where is Paris"), before + heads[0].len() + document);
+    assert_eq!(evaluated("where is Paris"), before + prefixes[0].len() + document);
     assert_eq!(evaluated("where is Paris"), document);
-    let common = heads[0].iter().zip(&heads[1]).take_while(|(a, b)| a == b).count();
+    let common = prefixes[0].iter().zip(&prefixes[1]).take_while(|(a, b)| a == b).count();
     assert!(common > 10, "instruction and query have {common} tokens in common");
-    assert_eq!(evaluated("when was Rome built"), heads[1].len() - common + document);
+    assert_eq!(evaluated("when was Rome built"), prefixes[1].len() - common + document);
     assert_eq!(evaluated("where is Paris"), document);
 }
 
@@ -230,8 +230,28 @@ fn max_tokens_per_doc_cuts_each_document() {
 }
 
 #[test]
+fn max_tokens_per_doc_cuts_templated_documents_as_it_cuts_plain_ones() {
+    let document = "one two three four five six";
+    let mut plain = RerankRequest::new("q", vec![document.into()]);
+    let query = format!("<Instruct>: {}\n<Query>: q", template::DEFAULT_INSTRUCTION);
+    // The template's own mark belongs to what is cut there.
+    let marked = format!("<Document>: {document}{}", template::SUFFIX);
+    let mut templated = RerankRequest::new(query, vec![marked]);
+    templated.templated = true;
+    let mark = RERANKER.tokenizer().encode("<Document>:", false, usize::MAX).ids.len();
+    for tokens in 1..8 {
+        plain.max_tokens_per_doc = Some(tokens);
+        templated.max_tokens_per_doc = Some(mark + tokens);
+        let [plain, templated] =
+            [&plain, &templated].map(|request| RERANKER.rerank(request).unwrap().results[0].score);
+        assert_eq!(plain, templated, "{tokens} tokens");
+        assert_eq!(plain.truncated, tokens < 6);
+    }
+}
+
+#[test]
 fn a_query_that_leaves_no_room_is_refused() {
-    // The frame takes 55 of the 8192 tokens in this cut vocabulary.
+    // The template takes 55 of the 8192 tokens in this cut vocabulary.
     let query = "word ".repeat(9000);
     let error = RERANKER.rerank(&RerankRequest::new(query, vec!["d".into()])).unwrap_err();
     assert_eq!(error.field(), Some("query"));

@@ -6,7 +6,7 @@ use std::io::Cursor;
 use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::{Device, IndexOp, Tensor};
 use candle_transformers::models::quantized_qwen3::ModelWeights;
-use qwen3_rerank::prompt::template;
+use qwen3_rerank::prompt::template::{self, OfficialIds};
 use qwen3_rerank::{RerankRequest, Reranker};
 
 use crate::golden::{GOLDEN, Model, load, margins};
@@ -31,14 +31,14 @@ fn candle_model(file: &[u8]) -> ModelWeights {
 /// Ids of the prompt of each document.
 fn prompts(reranker: &Reranker, request: &RerankRequest) -> Vec<Vec<u32>> {
     let tokenizer = reranker.tokenizer();
-    let frame = tokenizer.frame().unwrap();
+    let official = OfficialIds::new(tokenizer).unwrap();
     let instruction = request.instruction.as_deref().unwrap_or(template::DEFAULT_INSTRUCTION);
-    let head = template::head(instruction, &request.query);
+    let head = template::content_prefix(instruction, &request.query);
     let content = |document: &String| {
-        let text = head.clone() + &template::tail(document);
-        tokenizer.encode(&text, request.control_tokens, usize::MAX).unwrap().ids
+        let text = head.clone() + &template::document_part(document);
+        tokenizer.encode(&text, request.control_tokens, usize::MAX).ids
     };
-    let whole = |document| [&frame.prefix[..], &content(document), &frame.suffix].concat();
+    let whole = |document| [&official.prefix[..], &content(document), &official.suffix].concat();
     request.documents.iter().map(whole).collect()
 }
 

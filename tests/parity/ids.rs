@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use qwen3_rerank::gguf::Reader;
-use qwen3_rerank::prompt::template;
+use qwen3_rerank::prompt::template::{self, OfficialIds};
 use qwen3_rerank::prompt::tokenizer::Tokenizer;
 use qwen3_rerank::{RerankRequest, Reranker};
 
@@ -28,7 +28,7 @@ fn strings_have_the_ids_of_tokenizer_json() {
         for (control, expected) in
             [(true, &text.ids), (false, text.plain.as_ref().unwrap_or(&text.ids))]
         {
-            let ids = tokenizer.encode(&text.text, control, usize::MAX).unwrap().ids;
+            let ids = tokenizer.encode(&text.text, control, usize::MAX).ids;
             if expected != &ids[..] {
                 let shown: String = text.text.chars().take(80).collect();
                 wrong.push(format!("{shown:?} control {control}: {ids:?}, not {expected:?}"));
@@ -42,17 +42,18 @@ fn strings_have_the_ids_of_tokenizer_json() {
 #[test]
 fn prompts_have_the_ids_of_the_official_steps() {
     let tokenizer = tokenizer();
-    let frame = tokenizer.frame().unwrap();
+    let official = OfficialIds::new(&tokenizer).unwrap();
     let mut wrong = Vec::new();
     for case in &GOLDEN.prompts {
         let instruction = case.instruction.as_deref().unwrap_or(template::DEFAULT_INSTRUCTION);
-        let content = template::head(instruction, &case.query) + &template::tail(&case.document);
-        let limit = case.max_length - frame.len();
+        let content = template::content_prefix(instruction, &case.query)
+            + &template::document_part(&case.document);
+        let limit = case.max_length - official.len();
         for (control, expected) in
             [(true, &case.ids), (false, case.plain.as_ref().unwrap_or(&case.ids))]
         {
-            let content = tokenizer.encode(&content, control, limit).unwrap().ids;
-            let ids = [&frame.prefix[..], &content, &frame.suffix].concat();
+            let content = tokenizer.encode(&content, control, limit).ids;
+            let ids = [&official.prefix[..], &content, &official.suffix].concat();
             if expected != &ids[..] {
                 wrong.push(format!("{:?} {:?} control {control}", case.query, case.max_length));
             }
@@ -60,6 +61,39 @@ fn prompts_have_the_ids_of_the_official_steps() {
     }
     println!("ids of {} prompts in two ways: {} differ", GOLDEN.prompts.len(), wrong.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Texts that have no end to their words, runs of white space or marks, 30 MB of each: the ids
+/// up to the limit are those of a beginning that is much longer than they are.
+#[test]
+fn texts_without_end_have_the_ids_of_their_beginning() {
+    let tokenizer = tokenizer();
+    for unit in [
+        "ACGT",
+        "GATTACA",
+        "a",
+        " ",
+        "\n",
+        "=",
+        "-_",
+        "漢字假名交文",
+        "\u{301}",
+        "e\u{323}\u{302}",
+        "\u{a0}",
+    ] {
+        let text = unit.repeat((30 << 20) / unit.len());
+        let start = std::time::Instant::now();
+        let found = tokenizer.encode(&text, false, 8144);
+        let seconds = start.elapsed().as_secs_f32();
+        assert!(found.truncated && found.ids.len() == 8144, "{unit:?}");
+        let mut end = text.len() / 10;
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        let beginning = tokenizer.encode(&text[..end], false, 9000);
+        assert!(beginning.ids.starts_with(&found.ids), "{unit:?}");
+        println!("{unit:?}: {seconds:.3} s for the first 8144 ids of 30 MB");
+    }
 }
 
 /// The same through the whole pipeline, as far as its answer tells: the number of ids, and the cut.

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use crate::prompt::template;
+use crate::prompt::template::{self, OfficialIds};
 use crate::prompt::tokenizer::Tokenizer;
 use crate::{RerankRequest, Reranker};
 
@@ -30,7 +30,7 @@ pub struct Workload<'a> {
     tokenizer: &'a Tokenizer,
     words: Words<'a>,
     /// Tokens of the template.
-    frame: usize,
+    template: usize,
     max_length: usize,
     /// Tokens of a single prompt, and of each document of a request.
     tokens: usize,
@@ -42,9 +42,9 @@ impl<'a> Workload<'a> {
     pub fn new(reranker: &'a Reranker, tokens: usize, documents: usize) -> Result<Self> {
         let tokenizer = reranker.tokenizer();
         let words = Words { tokenizer, state: 0 };
-        let frame = tokenizer.frame()?.len();
+        let template = OfficialIds::new(tokenizer)?.len();
         let max_length = reranker.info().max_length;
-        Ok(Self { tokenizer, words, frame, max_length, tokens, documents })
+        Ok(Self { tokenizer, words, template, max_length, tokens, documents })
     }
 
     /// A request of one document whose prompt has exactly [`Self::tokens`] tokens; fails if the
@@ -64,16 +64,19 @@ impl<'a> Workload<'a> {
     /// A document that, with the template's end, has exactly [`Self::tokens`] tokens: those left to
     /// compute when the prefix is in the cache.
     fn own(&mut self) -> Result<String> {
-        self.words.text(self.tokens - self.tokenizer.frame()?.suffix.len())
+        self.words.text(self.tokens - OfficialIds::new(self.tokenizer)?.suffix.len())
     }
 
     /// The ids of the prompt of a request's one document.
     pub fn ids(&self, request: &RerankRequest) -> Result<Vec<u32>> {
-        let frame = self.tokenizer.frame()?;
+        let official = OfficialIds::new(self.tokenizer)?;
         let head = head(self.tokenizer, request)?;
-        let tail =
-            self.tokenizer.encode(&template::tail(&request.documents[0]), false, usize::MAX)?;
-        Ok([frame.prefix, head, tail.ids, frame.suffix].concat())
+        let tail = self.tokenizer.encode(
+            &template::document_part(&request.documents[0]),
+            false,
+            usize::MAX,
+        );
+        Ok([official.prefix, head, tail.ids, official.suffix].concat())
     }
 
     /// A request of documents of [`Self::tokens`] tokens each; fails if the model does not take so many.
@@ -90,7 +93,7 @@ impl<'a> Workload<'a> {
 
     /// Tokens of a prompt of the request without its document.
     fn around(&self, request: &RerankRequest) -> Result<usize> {
-        Ok(self.frame + head(self.tokenizer, request)?.len())
+        Ok(self.template + head(self.tokenizer, request)?.len())
     }
 
     /// Prints the texts of `runs` runs and the ids of their prompts.
@@ -115,21 +118,21 @@ fn instruction(request: &RerankRequest) -> &str {
 
 /// Ids of the instruction and the query, between the template's start and the document.
 fn head(tokenizer: &Tokenizer, request: &RerankRequest) -> Result<Vec<u32>> {
-    let head = template::head(instruction(request), &request.query);
-    Ok(tokenizer.encode(&head, false, usize::MAX)?.ids)
+    let head = template::content_prefix(instruction(request), &request.query);
+    Ok(tokenizer.encode(&head, false, usize::MAX).ids)
 }
 
 /// A request with its documents' whole prompts, as texts and as ids.
 fn describe(tokenizer: &Tokenizer, request: &RerankRequest) -> Result<Value> {
-    let frame = tokenizer.frame()?;
+    let official = OfficialIds::new(tokenizer)?;
     let head_ids = head(tokenizer, request)?;
-    let head = template::head(instruction(request), &request.query);
+    let head = template::content_prefix(instruction(request), &request.query);
     let (mut prompts, mut ids) = (Vec::new(), Vec::new());
     for document in &request.documents {
-        let tail = template::tail(document);
-        let tail_ids = tokenizer.encode(&tail, false, usize::MAX)?.ids;
+        let tail = template::document_part(document);
+        let tail_ids = tokenizer.encode(&tail, false, usize::MAX).ids;
         prompts.push([template::PREFIX, &head, &tail, template::SUFFIX].concat());
-        ids.push([&frame.prefix[..], &head_ids, &tail_ids, &frame.suffix].concat());
+        ids.push([&official.prefix[..], &head_ids, &tail_ids, &official.suffix].concat());
     }
     Ok(json!({
         "instruction": instruction(request),
@@ -169,7 +172,7 @@ impl Words<'_> {
     }
 
     fn count(&self, word: &str) -> Result<usize> {
-        Ok(self.tokenizer.encode(&format!(" {word}"), false, usize::MAX)?.ids.len())
+        Ok(self.tokenizer.encode(&format!(" {word}"), false, usize::MAX).ids.len())
     }
 
     /// Knuth's linear congruential generator, whose upper bits are the most random.
