@@ -7,6 +7,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "request_json" => REQUESTS.iter().map(|text| text.as_bytes().to_vec()).collect(),
         // The limit in tokens, and that control tokens count; then the text.
         "tokenizer" => TEXTS.iter().map(|text| [&[20, 1], text.as_bytes()].concat()).collect(),
+        "template" => TEMPLATES.iter().map(|text| text.as_bytes().to_vec()).collect(),
         _ => panic!("there is no target {target}"),
     }
 }
@@ -24,6 +25,12 @@ const TEXTS: [&str; 5] = [
     "e\u{301}\u{338}\u{1e9b}\u{323} ｶﾞ 각 \u{1100}\u{1161}\u{11a8} 👩‍👩‍👧",
     "猫はどこで眠りますか\u{3000}\u{a0}\u{2028} \u{feff}",
     "fn main() { println!(\"{}\", 'x'); } //// ====\n\n\n        return;",
+];
+
+const TEMPLATES: [&str; 3] = [
+    "<|im_start|>user\n<Instruct>: {instruction}\n<Query>: {query}\n<Document>: {document}<|im_end|>\n",
+    "{{ document }} answers {{query}}: {\"yes\": 1, {} }",
+    "Q: {query}\n\n{document}\n\nA:",
 ];
 
 /// Metadata of a small model, by type.

@@ -8,6 +8,7 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use qwen3_rerank::gguf::Reader;
+use qwen3_rerank::prompt::template;
 use qwen3_rerank::prompt::tokenizer::Tokenizer;
 use qwen3_rerank::{Config, RerankRequest};
 
@@ -56,10 +57,21 @@ pub fn tokenizer(bytes: &[u8]) {
     let [limit, control, text @ ..] = bytes else { return };
     let (limit, control, text) =
         (usize::from(*limit), control % 2 == 1, String::from_utf8_lossy(text));
-    let all = TOKENIZER.encode(&text, control, usize::MAX).expect("any text has ids");
+    let all = TOKENIZER.encode(&text, control, usize::MAX);
     assert!(!all.truncated);
     assert!(all.ids.iter().all(|&id| (id as usize) < TOKENIZER.vocabulary_size()));
-    let cut = TOKENIZER.encode(&text, control, limit).expect("any text has ids");
+    let cut = TOKENIZER.encode(&text, control, limit);
     assert_eq!(cut.ids, all.ids[..all.ids.len().min(limit)]);
     assert_eq!(cut.truncated, all.ids.len() > limit);
+}
+
+/// A template: what is accepted has its query and its document, and a refusal says what is wrong.
+pub fn template(bytes: &[u8]) {
+    match template::parse(&String::from_utf8_lossy(bytes)) {
+        Ok(pieces) => {
+            let count = |piece| pieces.iter().filter(|&each| *each == piece).count();
+            assert!(count(template::Piece::Query) > 0 && count(template::Piece::Document) == 1);
+        }
+        Err(error) => assert!(error.to_string().contains("tokenizer.chat_template.rerank")),
+    }
 }

@@ -74,17 +74,24 @@ fn any_text_has_ids_and_those_within_a_limit_are_the_first() {
 }
 
 #[test]
+fn damaged_templates_are_read_or_refused() {
+    run("template", targets::template);
+}
+
+#[test]
 fn the_seeds_are_accepted() {
     use std::io::Cursor;
 
     use qwen3_rerank::gguf::Reader;
+    use qwen3_rerank::prompt::template::Template;
     use qwen3_rerank::prompt::tokenizer::Tokenizer;
     use qwen3_rerank::{Config, RerankRequest};
 
     for seed in seeds::seeds("gguf_header") {
         let reader = Reader::new(Cursor::new(seed)).unwrap();
         Config::from_gguf(&reader).unwrap();
-        Tokenizer::from_gguf(&reader.metadata).unwrap().frame().unwrap();
+        let tokenizer = Tokenizer::from_gguf(&reader.metadata).unwrap();
+        Template::from_gguf(&reader.metadata, &tokenizer).unwrap();
     }
     for seed in seeds::seeds("request_json") {
         RerankRequest::from_json(&serde_json::from_slice(&seed).unwrap()).unwrap();

@@ -22,4 +22,5 @@ mod server_input;
 mod server_time;
 mod serving;
 mod shards;
+mod template;
 mod threads;

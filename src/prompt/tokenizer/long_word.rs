@@ -41,16 +41,27 @@ pub struct LongWord {
     next_search: usize,
     /// Whether two tokens are what their bytes give.
     pairs: HashMap<(u32, u32), bool, BuildHasherDefault<PairHasher>>,
+    /// By token, where it last preceded others.
+    visits: HashMap<u32, Visit, BuildHasherDefault<PairHasher>>,
     /// Most bytes that are kept.
     most: usize,
+}
+
+/// A place of the word, by the token before it.
+#[derive(Default)]
+struct Visit {
+    at: usize,
+    /// The tokens that begin there in results.
+    followers: Vec<u32>,
 }
 
 impl LongWord {
     /// About `most` bytes are kept; if even the first token depends on what comes behind them,
     /// the word is taken to end there.
     pub fn new(most: usize) -> Self {
-        let (bytes, last, pairs) = (Vec::new(), vec![NONE], HashMap::default());
-        Self { bytes, last, done: 0, next_search: INTERVAL, pairs, most }
+        let (bytes, last) = (Vec::new(), vec![NONE]);
+        let (pairs, visits) = (HashMap::default(), HashMap::default());
+        Self { bytes, last, done: 0, next_search: INTERVAL, pairs, visits, most }
     }
 
     /// Takes the next bytes, and appends the ids that are certain.
@@ -80,11 +91,23 @@ impl LongWord {
         self.last.resize(self.bytes.len() + 1, NONE);
         for at in self.done..end {
             let before = self.last[at];
-            for id in bpe.lexicon.prefixes(&self.bytes[at..]) {
-                let place = at + bpe.lexicon.token(id).len();
-                if self.last[place] == NONE && are_neighbours(&mut self.pairs, before, id, bpe) {
-                    self.last[place] = id;
+            let ahead = |at: usize| self.bytes[at..].get(..bpe.lexicon.longest());
+            let visit = self.visits.entry(before).or_default();
+            // The same tokens follow as where the same token preceded the same bytes.
+            let known = !visit.followers.is_empty() && ahead(at).is_some();
+            if !known || ahead(visit.at) != ahead(at) {
+                visit.followers.clear();
+                for id in bpe.lexicon.prefixes(&self.bytes[at..]) {
+                    let place = at + bpe.lexicon.token(id).len();
+                    if self.last[place] == NONE && are_neighbours(&mut self.pairs, before, id, bpe)
+                    {
+                        visit.followers.push(id);
+                    }
                 }
+            }
+            visit.at = at;
+            for &id in &visit.followers {
+                self.last[at + bpe.lexicon.token(id).len()] = id;
             }
         }
         self.done = self.done.max(end);
@@ -118,6 +141,7 @@ impl LongWord {
         }
         ids[first..].reverse();
         self.bytes.drain(..end);
+        self.visits.clear();
         self.last.drain(..end);
         self.done -= end;
     }

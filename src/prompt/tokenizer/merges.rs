@@ -18,15 +18,7 @@ pub struct Merges {
     bytes: [u32; 256],
 }
 
-/// A token of a word that is being merged, and its merge with the next one.
-#[derive(Clone, Copy)]
-struct Part {
-    id: u32,
-    /// [`NO_MERGE`] if there is none.
-    rank: u32,
-    merged: u32,
-}
-
+/// In place of a rank: the two do not merge.
 const NO_MERGE: u32 = u32::MAX;
 
 impl Merges {
@@ -41,37 +33,28 @@ impl Merges {
 
     /// Appends the ids of `word`. Takes time of the square of its length.
     pub fn encode(&self, word: &[u8], ids: &mut Vec<u32>) {
-        let mut parts: Vec<Part> = word
-            .iter()
-            .map(|&byte| Part { id: self.bytes[byte as usize], rank: NO_MERGE, merged: 0 })
-            .collect();
-        for at in 0..parts.len() {
-            self.look_up(&mut parts, at);
-        }
-        while let Some(at) = first_best(&parts) {
-            parts[at].id = parts[at].merged;
-            parts.remove(at + 1);
-            self.look_up(&mut parts, at);
+        let mut tokens: Vec<u32> = word.iter().map(|&byte| self.bytes[byte as usize]).collect();
+        // Of each token with the next one; apart from the ids, as each merge looks at all of them.
+        let mut ranks: Vec<u32> = (0..tokens.len()).map(|at| self.rank(&tokens, at)).collect();
+        while let Some(best) = ranks.iter().copied().min().filter(|&rank| rank != NO_MERGE) {
+            let at = ranks.iter().position(|&rank| rank == best).expect("it is there: bug");
+            tokens[at] = self.table[&(tokens[at], tokens[at + 1])].id;
+            tokens.remove(at + 1);
+            ranks.remove(at + 1);
+            ranks[at] = self.rank(&tokens, at);
             if at > 0 {
-                self.look_up(&mut parts, at - 1);
+                ranks[at - 1] = self.rank(&tokens, at - 1);
             }
         }
-        ids.extend(parts.iter().map(|part| part.id));
+        ids.append(&mut tokens);
     }
 
-    /// Sets the merge of a part with the next one.
-    fn look_up(&self, parts: &mut [Part], at: usize) {
-        let next = parts.get(at + 1);
-        let merge = next.and_then(|next| self.table.get(&(parts[at].id, next.id)));
-        (parts[at].rank, parts[at].merged) =
-            merge.map_or((NO_MERGE, 0), |merge| (merge.rank, merge.id));
+    /// The rank of the merge of a token with the next one, or [`NO_MERGE`].
+    fn rank(&self, tokens: &[u32], at: usize) -> u32 {
+        let next = tokens.get(at + 1);
+        let merge = next.and_then(|&next| self.table.get(&(tokens[at], next)));
+        merge.map_or(NO_MERGE, |merge| merge.rank)
     }
-}
-
-/// The leftmost part whose merge has the best rank.
-fn first_best(parts: &[Part]) -> Option<usize> {
-    let best = parts.iter().map(|part| part.rank).min().filter(|&rank| rank != NO_MERGE)?;
-    parts.iter().position(|part| part.rank == best)
 }
 
 /// Hashes two ids. The keys are a model file's, so nobody gains by making them collide.
