@@ -51,6 +51,25 @@ function mutated({ name, file, find, replace }, tree) {
 }
 
 /**
+ * Fails, naming all of them, if mutants do not fit the source.
+ * @param {Mutant[]} mutants
+ */
+function checkAll(mutants) {
+  const faults = mutants.flatMap((mutant) => {
+    try {
+      mutated(mutant, ROOT);
+      return [];
+    } catch (thrown) {
+      return [messageOf(thrown)];
+    }
+  });
+  if (faults.length > 0) throw new Failure(faults.join('\n'));
+}
+
+/** @param {unknown} thrown */
+const messageOf = (thrown) => (thrown instanceof Error ? thrown.message : String(thrown));
+
+/**
  * Tries a mutant and puts the file back.
  * @param {Mutant} mutant
  * @returns {Tried}
@@ -100,7 +119,7 @@ await script(async () => {
   const names = process.argv.slice(2).filter((word) => !word.startsWith('--'));
   const unknown = names.find((name) => !mutants.some((mutant) => mutant.name === name));
   if (unknown) throw new Failure(`there is no mutant ${unknown}; there are ${mutants.map(({ name }) => name).join(', ')}`);
-  for (const mutant of mutants) mutated(mutant, ROOT);
+  checkAll(mutants);
   if (process.argv.includes('--check')) return console.log(`${mutants.length} mutants fit the source`);
   const chosen = names.length > 0 ? mutants.filter(({ name }) => names.includes(name)) : mutants;
   copyTree();
