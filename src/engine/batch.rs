@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::model::{Batch, PrefixHit};
 
-/// Takes the next sequences, in order, into a batch of at most `limit` tokens. Each stands behind
+/// Takes the next sequences, in order, into a batch of at most `limit` tokens. Each follows
 /// `prefix` and then `repeated`; a longer one has a batch to itself. `None` if none is left.
 pub fn next_batch(
     sequences: &mut VecDeque<Vec<u32>>,
@@ -45,10 +45,10 @@ mod tests {
         };
         let plain = batches(&[], 5);
         assert_eq!(lengths(&plain), [vec![3, 2], vec![9], vec![1, 1]]);
-        let behind = batches(&[7, 8], 9);
-        assert_eq!(lengths(&behind), [vec![5, 4], vec![11], vec![3, 3]]);
-        assert_eq!(behind[2].ids, [7, 8, 0, 7, 8, 0]);
-        let batches = [plain, behind].concat();
+        let repeated = batches(&[7, 8], 9);
+        assert_eq!(lengths(&repeated), [vec![5, 4], vec![11], vec![3, 3]]);
+        assert_eq!(repeated[2].ids, [7, 8, 0, 7, 8, 0]);
+        let batches = [plain, repeated].concat();
         for batch in &batches {
             assert_eq!(batch.segments.last().unwrap().tokens.end, batch.ids.len());
         }

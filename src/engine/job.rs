@@ -1,19 +1,19 @@
 //! A request under way, one bounded step at a time, so that its caller can
 //! report progress, answer others, or stop in the middle of a document.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::batch::next_batch;
+use super::job_prompts::JobPrompts;
 use super::loaded::Loaded;
 use super::ranking::rank;
-use crate::api::{Ranked, Ranking, Score, Usage, Warning};
+use crate::Result;
+use crate::api::{Ranking, Usage};
 use crate::model::{Batch, ForwardPass, PassStep, PrefixHit};
 use crate::prompt::encode::Encoder;
 use crate::prompt::prompts::Prompts;
-use crate::{Error, Result};
 
 /// How far a job has come. Equal documents count as done together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -62,24 +62,8 @@ enum Stage {
     Texts(Box<Encoder>),
     /// Find or compute the keys and values of the ids that all prompts begin with.
     Prefix(Vec<u32>),
-    /// Score documents behind those.
+    /// Score the documents, which follow those.
     Documents(PrefixHit),
-}
-
-/// The prompts of a job, as far as they are not yet scored.
-#[derive(Default)]
-struct JobPrompts {
-    /// Number of ids that all prompts begin with.
-    shared: usize,
-    /// The last of them, which go with every document: keys and values of so many are not kept.
-    repeated: Vec<u32>,
-    /// The ids behind those, of the sequences that are not yet in a batch.
-    sequences: VecDeque<Vec<u32>>,
-    /// By sequence: number of ids of its own, and of documents that have this sequence.
-    sizes: Vec<(usize, usize)>,
-    /// By document: its sequence, and whether it was cut.
-    documents: Vec<(usize, bool)>,
-    warnings: Vec<Warning>,
 }
 
 impl Job {
@@ -101,8 +85,8 @@ impl Job {
     /// Encodes some documents, or runs one layer of one batch.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if a document is too long and may not be cut;
-    /// [`Error::InvalidModel`] if the text needs an embedding that the file
+    /// [`crate::Error::InvalidValue`] if a document is too long and may not be cut;
+    /// [`crate::Error::InvalidModel`] if the text needs an embedding that the file
     /// lacks. The job is then of no more use.
     pub fn step(&mut self) -> Result<JobStep> {
         if let Stage::Texts(encoder) = &mut self.stage {
@@ -144,19 +128,10 @@ impl Job {
     }
 
     fn begin(&mut self, prompts: Prompts) {
-        let Prompts { mut shared, sequences, documents, warnings } = prompts;
-        let mut sizes: Vec<_> = sequences.iter().map(|sequence| (sequence.len(), 0)).collect();
-        for &(sequence, _) in &documents {
-            sizes[sequence].1 += 1;
-        }
-        let count = shared.len();
         let Loaded { model, options, .. } = &*self.loaded;
-        let kept = count.min(options.max_prefix_bytes / model.prefix_bytes_per_token());
-        let repeated = shared.split_off(kept);
-        let sequences = sequences.into();
-        self.prompts =
-            JobPrompts { shared: count, repeated, sequences, sizes, documents, warnings };
-        self.stage = Stage::Prefix(shared);
+        let max_prefix = options.max_prefix_bytes / model.prefix_bytes_per_token();
+        let (prompts, prefix) = JobPrompts::new(prompts, max_prefix);
+        (self.prompts, self.stage) = (prompts, Stage::Prefix(prefix));
     }
 
     fn next_pass(&mut self) -> Result<Option<ForwardPass>> {
@@ -176,7 +151,7 @@ impl Job {
             let known = hit.tokens;
             if known < ids.len() {
                 let mut own = ids[known..].to_vec();
-                // One document alone needs no pass of its own behind that of the prefix.
+                // A single document goes in the pass of its prefix, which needs no pass before it.
                 let scored = sequences.len() == 1;
                 if scored {
                     own.extend([&repeated[..], &sequences.pop_front()?].concat());
@@ -201,32 +176,24 @@ impl Job {
         }
         let before = self.margins.len();
         self.margins.extend(output.margins);
-        let scored = &self.prompts.sizes[before..self.margins.len()];
-        self.done += scored.iter().map(|(_, copies)| copies).sum::<usize>();
+        self.done += self.prompts.documents_of(before..self.margins.len());
     }
 
     /// Orders the documents by margin, ties as they came, and keeps `top_n`.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] if a margin is not finite.
+    /// [`crate::Error::NotFinite`] if a margin is not finite.
     ///
     /// # Panics
     /// If [`Job::step`] has not yet returned [`JobStep::Done`].
     pub fn finish(self) -> Result<Ranking> {
-        let JobPrompts { shared, sizes, documents, warnings, .. } = self.prompts;
+        let Self { prompts, margins, evaluated, loaded, .. } = self;
         let encoded = !matches!(self.stage, Stage::Texts(_));
-        assert!(encoded && self.margins.len() == sizes.len(), "all are scored");
-        let length = |sequence: usize| shared + sizes[sequence].0;
-        let mut results = Vec::with_capacity(documents.len());
-        let mut usage = Usage { prompt_tokens: 0, evaluated_tokens: self.evaluated };
-        for (index, &(sequence, truncated)) in documents.iter().enumerate() {
-            usage.prompt_tokens += length(sequence);
-            let score = Score::new(self.margins[sequence], length(sequence), truncated)
-                .ok_or(Error::NotFinite { index })?;
-            results.push(Ranked { index, score });
-        }
-        let model = self.loaded.info.name.clone();
-        Ok(Ranking { model, results: rank(results, self.top_n), usage, warnings })
+        assert!(encoded && margins.len() == prompts.sizes.len(), "all are scored");
+        let results = rank(prompts.scored(&margins)?, self.top_n);
+        let usage = Usage { prompt_tokens: prompts.lengths().sum(), evaluated_tokens: evaluated };
+        let model = loaded.info.name.clone();
+        Ok(Ranking { model, results, usage, warnings: prompts.warnings })
     }
 }
 
@@ -268,7 +235,7 @@ mod tests {
         (common, whole)
     }
 
-    fn behind(shared: usize, whole: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    fn without(shared: usize, whole: &[Vec<u32>]) -> Vec<Vec<u32>> {
         whole.iter().map(|ids| ids[shared..].to_vec()).collect()
     }
 
@@ -280,19 +247,19 @@ mod tests {
         for shared in [1, 13, 40] {
             // The second time keys and values are there from the first.
             for _ in 0..2 {
-                let found = margins(&reranker, &common[..shared], behind(shared, &whole));
+                let found = margins(&reranker, &common[..shared], without(shared, &whole));
                 assert_eq!(alone, found, "{shared} ids shared");
             }
         }
-        // One alone goes with what precedes it, and leaves that behind for the next.
+        // A single document goes with its prefix, which the next one finds.
         let fresh = load(|_| ());
         for (ids, expected) in whole.iter().zip(&alone) {
             let found = margins(&fresh, &common[..25], vec![ids[25..].to_vec()]);
-            assert_eq!(found, [*expected], "one document behind 25 shared ids");
+            assert_eq!(found, [*expected], "one document after 25 shared ids");
         }
         // A part of a cached prefix, and more than it.
         for shared in [20, 30, 7] {
-            let found = margins(&reranker, &common[..shared], behind(shared, &whole));
+            let found = margins(&reranker, &common[..shared], without(shared, &whole));
             assert_eq!(alone, found, "{shared} ids shared");
         }
         assert!(alone.iter().any(|a| (a - alone[0]).abs() > 0.01), "{alone:?} do not differ");
@@ -305,7 +272,7 @@ mod tests {
         let token = load(|_| ()).model().prefix_bytes_per_token();
         for kept in [0, 1, 13, 39, 40] {
             let reranker = load(|options| options.max_prefix_bytes = kept * token + token / 2);
-            let mut job = job(&reranker, &common, behind(40, &whole));
+            let mut job = job(&reranker, &common, without(40, &whole));
             while job.step().unwrap() != JobStep::Done {}
             assert_eq!(alone, job.margins, "{kept} of 40 ids kept");
             let own: usize = whole.iter().map(|ids| ids.len() - kept).sum();
@@ -323,10 +290,10 @@ mod tests {
         for cached in [0, 1, 30] {
             let reranker = load(|options| options.prefix_cache_bytes = cached * token);
             for _ in 0..2 {
-                let found = margins(&reranker, &common, behind(40, &whole));
+                let found = margins(&reranker, &common, without(40, &whole));
                 assert_eq!(alone, found, "{cached} tokens cached");
             }
-            let mut job = job(&reranker, &common, behind(40, &whole));
+            let mut job = job(&reranker, &common, without(40, &whole));
             while job.step().unwrap() != JobStep::Done {}
             let own: usize = whole.iter().map(|ids| ids.len() - 40).sum();
             assert_eq!(job.evaluated, own + 40 - cached, "{cached} tokens cached");
@@ -355,7 +322,7 @@ mod tests {
             .iter()
             .map(|ids| run(model, Batch::single(ids, PrefixHit::default())).0[0])
             .collect();
-        // One pass records both prefixes, and scores a document behind nothing.
+        // One pass records both prefixes, and scores a document without one.
         let mut batch = Batch::default();
         for ids in [&common, &other] {
             let segment = batch.push(ids, PrefixHit::default());
@@ -364,7 +331,7 @@ mod tests {
         batch.push(&all[0], PrefixHit::default());
         let (margins, hits) = run(model, batch);
         assert_eq!(margins, [alone[0]]);
-        // The next mixes documents behind one, behind the other, behind a part and behind nothing.
+        // The next mixes documents that follow one, the other, a part of one, and none.
         let mut batch = Batch::default();
         let part = PrefixHit { tokens: 20, ..hits[0].clone() };
         for (document, hit) in
@@ -382,7 +349,7 @@ mod tests {
         let (common, whole) = prompts();
         let reranker = load(|_| ());
         let alone = margins(&reranker, &[], whole.clone());
-        let mut job = job(&load(|_| ()), &common, behind(40, &whole));
+        let mut job = job(&load(|_| ()), &common, without(40, &whole));
         job.waits = true;
         let mut waits = 0;
         loop {

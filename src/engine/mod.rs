@@ -5,6 +5,7 @@
 
 pub(crate) mod batch;
 mod job;
+mod job_prompts;
 mod loaded;
 mod options;
 mod prefix_cache;

@@ -7,13 +7,13 @@ use super::kv_prefix::PrefixHit;
 /// Segments laid end to end.
 #[derive(Clone, Default)]
 pub struct Batch {
-    /// Ids of all segments, one behind the other.
+    /// Ids of all segments, end to end.
     pub ids: Vec<u32>,
     /// The segments, in the order of `ids`.
     pub segments: Vec<Segment>,
 }
 
-/// Consecutive tokens of one prompt, behind a prefix of their own.
+/// Consecutive tokens of one prompt, which follow a prefix of their own.
 #[derive(Clone)]
 pub struct Segment {
     /// Where its tokens lie in the batch's ids; not empty.

@@ -18,7 +18,7 @@ pub struct ModelInfo {
     pub config: Config,
     /// Rows of the embedding.
     pub vocabulary_size: usize,
-    /// Longest prompt that is scored whole, in tokens, frame included.
+    /// Longest prompt that is scored whole, in tokens, template included.
     pub max_length: usize,
     /// Where the rows for yes and no come from.
     pub head: Head,

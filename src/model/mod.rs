@@ -4,7 +4,7 @@
 //! `metadata_keys` refuses what else would change scores), `pooling` tells rerankers from embedding
 //! models, `tensors` is the table of tensors, `weights` reads them, `head` chooses the scoring rows.
 //! [`Model`] holds what is computed on the host, `cpu` the layers. [`ForwardPass`] carries a [`Batch`]
-//! through them, whose segments each name the [`KvPrefix`] that they stand behind.
+//! through them, whose segments each name the [`KvPrefix`] that they follow.
 
 mod batch;
 pub(crate) mod config;

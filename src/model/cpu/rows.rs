@@ -12,11 +12,11 @@ pub struct Rows {
     tokens: Vec<TokenPosition>,
     /// By row: its position in its prompt, counted from 0.
     positions: Vec<usize>,
-    /// Consecutive rows behind the same prefix.
+    /// Consecutive rows that follow the same prefix.
     runs: Vec<PrefixRun>,
 }
 
-/// Consecutive rows behind the same prefix.
+/// Consecutive rows that follow the same prefix.
 #[derive(Clone)]
 pub struct PrefixRun {
     /// The rows.
