@@ -37,8 +37,8 @@ pub struct RerankRequest {
     /// reference does. Off by default, so that a document cannot steer the model.
     pub control_tokens: bool,
     /// The query already holds `<Instruct>: …\n<Query>: …\n` and the documents
-    /// `<Document>: …`: put them into the chat frame as they are (the query's
-    /// last line break may be left out, and either may carry the frame itself).
+    /// `<Document>: …`: put them between prefix and suffix of the official template (the query's
+    /// last line break may be left out, and either may carry prefix or suffix itself).
     pub templated: bool,
     /// Write margins, the logits' difference, in place of probabilities; `false` unless asked.
     pub raw_scores: bool,

@@ -35,7 +35,7 @@ Each figure is the median of the runs, and stands with the least and the greates
   kernel   how much of that time its matrix products take alone: the speed that prefill reaches,
            as a share of what the kernels allow
   rerank   one query and --documents documents of --tokens tokens each, from texts to order.
-           Prompts are longer, by the frame, the instruction and the query
+           Prompts are longer, by the template, the instruction and the query
   memory   the most that the process had, up to the end of these
 
 No query or document comes twice. What prompts of one instruction begin with stays computed from

@@ -7,18 +7,17 @@
 //!
 //! The stages are written here, and not the `tokenizers` crate's, because each takes text piece
 //! by piece: time is linear, memory is bounded by the limit on ids, and a caller can stop between
-//! pieces, even within one word of megabytes. The ids are those of the whole text, with these
-//! exceptions, which only a text that is cut at its limit can meet, unless it holds the second:
+//! pieces, even within one word of megabytes. The ids are those of the whole text, but for these:
 //!
-//! * white space of more than [limit](Tokenizer::encode) × longest token + 64 KiB bytes without
-//!   a break is split as if it ended there, and a word is merged as if it ended after so many bytes
-//!   on which its first tokens depend;
-//! * of more than 256 KiB of combining characters in a row, NFC orders so many at a time.
+//! * A text that is cut at its limit, where a run of white space, or a part of a word on which one
+//!   token depends, is longer than limit × longest token + 64 KiB bytes: the run or the word is
+//!   taken to end there.
+//! * A text with more than 256 KiB of combining characters in a row: NFC orders so many at a time.
 //!
 //! ```text
-//! control ─→ normaliser ─→ words ─→ bpe ─→ ids       stream: all of them, piece by piece
-//!                                   ├ merges         a short word
-//!                                   └ long_word      one that comes in fragments
+//! control ─→ normaliser ─→ words ─→ word ─→ ids      stream: all of them, piece by piece
+//!                                    ├ merges        a short word
+//!                                    └ long_word     one that comes in fragments
 //! ```
 
 mod bpe;
@@ -35,6 +34,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
+mod word;
 mod words;
 
 pub use stream::Encoding;

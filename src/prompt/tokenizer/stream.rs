@@ -1,8 +1,8 @@
 //! A text on its way to ids, piece by piece.
 
-use super::bpe::Word;
 use super::normaliser::Normaliser;
 use super::tables::Tables;
+use super::word::Word;
 use super::words::{Fragment, Splitter};
 
 /// Bytes that are held whatever the limit.
