@@ -2,12 +2,13 @@
  * `npm run test:mutants`: breaks the crate on purpose, one line at a time, and shows which test notices.
  *
  * A mutant is an entry of `tests/mutants/*.json`: a file, a text that stands in it exactly once, what takes its place,
- * and the tests that should fail. Each is tried on a copy of the tree; the table goes to `docs/mutants.md` when all
- * were tried. Outside of CI, since every mutant is a build.
+ * and the tests that should fail. Each is tried on a copy of the tree; the table goes to `docs/mutants.md`, with what
+ * came of the last try of each. Outside of CI, since every mutant is a build.
  *
  *     npm run test:mutants                  all of them
  *     npm run test:mutants -- rope-base …   those named
  *     npm run test:mutants -- --check       only whether each still fits the source (part of lint)
+ *     npm run test:mutants -- --table       only the table, of what was tried before
  */
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -97,16 +98,28 @@ function some(names) {
   return names.slice(0, 2).map((name) => `\`${name}\``).join(', ') + more;
 }
 
-/** @param {Tried[]} tried */
-function writeTable(tried) {
-  const rows = tried.map(({ name, breaks, file, caught }) => `| ${name} | ${breaks} | \`${file}\` | ${some(caught) || '**nothing**'} |`);
+/**
+ * Writes the table of all mutants.
+ * @param {Mutant[]} mutants
+ * @param {Record<string, Tried>} results
+ */
+function writeTable(mutants, results) {
+  const tried = mutants.map((mutant) => {
+    const last = results[mutant.name];
+    // Of a mutant that has changed since, nothing is known.
+    const same = last && last.file === mutant.file && last.find === mutant.find && last.replace === mutant.replace;
+    return { ...mutant, caught: same ? last.caught : undefined };
+  });
+  const fate = (/** @type {string[] | undefined} */ caught) => (caught ? some(caught) || '**nothing**' : 'not tried since it changed');
+  const rows = tried.map(({ name, breaks, file, caught }) => `| ${name} | ${breaks} | \`${file}\` | ${fate(caught)} |`);
+  const [known, caught] = [tried.filter(({ caught }) => caught), tried.filter(({ caught }) => caught?.length)];
   writeFileSync(TABLE, `# Mutants
 
-The crate is broken on purpose, one line at a time, to see that a test notices. \`npm run test:mutants\` writes this table;
-the mutants are in \`tests/mutants\`, and \`npm run lint\` checks that each still fits the source. A test that a
-mutant needs but that is not there is a missing test.
+The crate is broken on purpose, one line at a time, to see that a test notices. \`npm run test:mutants\` writes this
+table; the mutants are in \`tests/mutants\`, and \`npm run lint\` checks that each still fits the source. Where nothing
+catches a mutant, a test is missing.
 
-${tried.length} mutants, ${tried.filter(({ caught }) => caught.length > 0).length} caught.
+${mutants.length} mutants, ${known.length} tried, ${caught.length} caught.
 
 | mutant | what it breaks | file | caught by |
 |---|---|---|---|
@@ -121,6 +134,9 @@ await script(async () => {
   if (unknown) throw new Failure(`there is no mutant ${unknown}; there are ${mutants.map(({ name }) => name).join(', ')}`);
   checkAll(mutants);
   if (process.argv.includes('--check')) return console.log(`${mutants.length} mutants fit the source`);
+  /** @type {Record<string, Tried>} */
+  const results = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {};
+  if (process.argv.includes('--table')) return writeTable(mutants, results);
   const chosen = names.length > 0 ? mutants.filter(({ name }) => names.includes(name)) : mutants;
   copyTree();
   step('running the tests of the mutants on the source as it is');
@@ -128,16 +144,13 @@ await script(async () => {
     const failed = failures(target);
     if (failed.length > 0) throw new Failure(`${target}: ${failed.join(', ')} fail without any mutant`);
   }
-  /** @type {Record<string, Tried>} */
-  const results = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {};
   for (const mutant of chosen) {
     const result = tryMutant(mutant);
     results[mutant.name] = result;
     writeFileSync(RESULTS, JSON.stringify(results, null, 1));
     console.log(`${result.name} (${result.seconds} s): ${some(result.caught) || result.fault || 'SURVIVED'}`);
   }
-  const tried = mutants.flatMap(({ name }) => results[name] ?? []);
-  if (tried.length === mutants.length) writeTable(tried);
+  writeTable(mutants, results);
   const survived = chosen.map(({ name }) => name).filter((name) => results[name]?.caught.length === 0);
   if (survived.length > 0) throw new Failure(`no test notices: ${survived.join(', ')}`);
 });
