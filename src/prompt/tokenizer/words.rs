@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::characters::{Class, Classes};
 
 /// The pattern, as `tokenizer.json` has it.
+#[cfg(any(feature = "native", test))]
 pub const PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Splits text into words.
