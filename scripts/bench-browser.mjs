@@ -1,4 +1,4 @@
-/** `npm run bench:browser -- --model FILE`: what `qwen3-rerank bench` measures, of the packed package in Chromium. */
+/** `npm run bench:browser -- --model FILE`: measures the packed package in Chromium as `qwen3-rerank bench` measures the native program. */
 import { parseArgs } from 'node:util';
 import { oursInChromium } from '../benches/peers/contender.mjs';
 import { OPTIONS, answer, count, median, prepare, readOptions, requireModel, spread, texts } from '../benches/peers/work.mjs';
@@ -61,7 +61,7 @@ async function measure(model, load, { tokens, documents, runs }) {
     load_seconds: median(loads),
     prefill_tokens_per_second: median(prefills),
     documents_per_second: median(reranks),
-    // WebAssembly memory does not shrink, so what it has in the end was its most.
+    // WebAssembly memory never shrinks, so its size at the end is its peak.
     peak_bytes: details?.['memory_bytes'] ?? null,
     renderer_peak_bytes: peakBytes,
     spread: {
@@ -76,7 +76,7 @@ function print(report) {
     const text = (/** @type {number} */ number) => number.toFixed(value < 100 ? 2 : 0);
     return `${text(value)} (${text(least)} to ${text(greatest)})`;
   };
-  const bytes = (/** @type {unknown} */ value) => (typeof value === 'number' ? `${(value / 2 ** 20).toFixed(0)} MiB` : 'not told');
+  const bytes = (/** @type {unknown} */ value) => (typeof value === 'number' ? `${(value / 2 ** 20).toFixed(0)} MiB` : 'unknown');
   const { tokens, documents, spread } = report;
   const lines = {
     model: report.model,

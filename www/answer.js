@@ -1,4 +1,4 @@
-/** The answer: progress, results as bars, or what went wrong. */
+/** The answer: progress, results as bars, or an error. */
 import { element, say } from './element.js';
 
 export class Answer {

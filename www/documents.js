@@ -6,7 +6,7 @@ export class Documents {
   #template = element('document-template');
 
   constructor(texts) {
-    texts.forEach((text) => this.#append(text));
+    for (const text of texts) this.#append(text);
     element('add').addEventListener('click', () => this.#append('').focus());
   }
 

@@ -1,4 +1,4 @@
-/** Wires the page: a model on one side, a request and its answer on the other. */
+/** Connects the parts of the page: the model, the request form and the answer. */
 import { Answer } from './answer.js';
 import { Documents } from './documents.js';
 import { ModelPanel } from './model.js';
@@ -34,7 +34,7 @@ form.addEventListener('keydown', (event) => {
 stop.addEventListener('click', () => running?.abort());
 model.loadDefault();
 
-/** Shows at the first model what it does, unless someone has begun to write. */
+/** Ranks the example with the first model, unless the user has begun to write. */
 async function greet() {
   greeted = true;
   const query = element('query');
@@ -45,7 +45,7 @@ async function greet() {
   model.tell('First order', `after ${performance.now().toFixed(0)} ms`);
 }
 
-/** Reranks what the form holds. */
+/** Reranks the form's documents. */
 async function run() {
   running = new AbortController();
   rerank.disabled = true;
@@ -70,7 +70,7 @@ async function run() {
   }
 }
 
-/** The form as a request; what it cannot hold is left to the package's own checks. */
+/** The form as a request; the package checks its values. */
 function readRequest() {
   const topN = element('top-n').value;
   const instruction = element('instruction').value.trim();

@@ -1,10 +1,9 @@
 /** candle-transformers, natively and in Chromium: the crate of benches/peers/candle. */
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { optimise } from '../../scripts/build.mjs';
 import { ROOT, run, step } from '../../scripts/run.mjs';
-import { ensureWasmTools } from '../../scripts/toolchain.mjs';
+import { BINDGEN, ensureBindgen } from '../../scripts/toolchain.mjs';
 import { openInChromium, peakOf } from './chromium.mjs';
 import { ended } from './contender.mjs';
 import { FOLDER } from './work.mjs';
@@ -57,13 +56,13 @@ export async function candleNatively(file, { threads }) {
  * @returns {Promise<Contender>}
  */
 export async function candleInChromium(file) {
-  await ensureWasmTools();
+  await ensureBindgen();
   step("building candle's WebAssembly module");
   // The flags of .cargo/config.toml, simd128 among them, hold here too.
   await run('cargo', ['build', '--lib', '--target', WASM, ...MANIFEST]);
   const built = `${FOLDER}/candle/${WASM}/release/candle_peer.wasm`;
   const web = `${FOLDER}/candle/web`;
-  await run(join(ROOT, 'target/tools/bin/wasm-bindgen'), [built, '--target', 'web', '--out-dir', web]);
+  await run(BINDGEN, [built, web]);
   await optimise(`${web}/candle_peer_bg.wasm`);
   return openInChromium('candle', file, {});
 }

@@ -1,26 +1,26 @@
-/** Chromium with a page of one contender in it: a browser for each, so that memory can be told apart. */
+/** Chromium with a page that runs one contender: each has its own browser, so that its memory is measured alone. */
 import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, resolve } from 'node:path';
-import { chromium } from 'playwright-core';
+import { chromium } from '@playwright/test';
 import { ROOT } from '../../scripts/run.mjs';
-import { CHROMIUM, CHROMIUM_FLAGS } from '../../scripts/toolchain.mjs';
+import { BROWSERS, CHROMIUM_FLAGS } from '../../scripts/browsers.mjs';
 
 /** @typedef {import('./work.mjs').Request} Request */
 /** @typedef {import('./contender.mjs').Contender} Contender */
 
 const PAGE = '<!doctype html><meta charset="utf-8"><title>bench</title><input type="file" id="model">';
-/** What pages may fetch: the contenders' scripts, and what was built and installed. */
+/** Folders that pages may fetch from: the contenders' scripts, and what was built and installed. */
 const FOLDERS = ['benches/peers/page', 'target/bench'];
 /** @type {Record<string, string>} */
 const TYPES = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm', '.json': 'application/json' };
-/** With these a page may share memory between threads. */
+/** Headers that allow a page to share memory between threads. */
 const ISOLATION = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
-/** A page in the background is as fast as one in front. */
+/** So that a page in the background is as fast as one in the foreground. */
 const FLAGS = [...CHROMIUM_FLAGS, '--disable-renderer-backgrounding', '--disable-background-timer-throttling'];
 
 /**
@@ -32,7 +32,7 @@ const FLAGS = [...CHROMIUM_FLAGS, '--disable-renderer-backgrounding', '--disable
  */
 export async function openInChromium(name, file, options) {
   const server = await serve();
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const browser = await chromium.launch({ executablePath: BROWSERS.chromium.program, args: FLAGS });
   const close = async () => {
     await browser.close();
     server.close();
@@ -90,8 +90,8 @@ async function time({ verb, request }) {
 }
 
 /**
- * The most memory that a renderer of the browser ever had; null where the system does not tell.
- * @param {import('playwright-core').Browser} browser
+ * Greatest memory of the browser's renderers so far, in bytes; null where the system does not report it.
+ * @param {import('@playwright/test').Browser} browser
  */
 async function rendererPeak(browser) {
   if (process.platform !== 'linux') return null;
@@ -102,7 +102,7 @@ async function rendererPeak(browser) {
 }
 
 /**
- * The most memory that a process ever had, by Linux's count; null elsewhere.
+ * Greatest memory of a process so far, in bytes (VmHWM); null on other systems than Linux.
  * @param {number} id
  */
 export function peakOf(id) {

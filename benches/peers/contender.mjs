@@ -1,4 +1,4 @@
-/** What is measured: this project natively and in Chromium, and its peers, all behind one interface. */
+/** The interface of everything that is measured, and this project behind it: natively and in Chromium. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -17,15 +17,15 @@ import { PROGRAM } from './work.mjs';
  * A loaded model.
  * @typedef {object} Contender
  * @property {number} loadSeconds
- * @property {(request: Request) => Promise<Timing>} prefill reads as many tokens as the one prompt of a request has
+ * @property {(request: Request) => Promise<Timing>} prefill computes as many tokens as the only prompt of a request has
  * @property {(request: Request) => Promise<Timing>} rerank scores all documents of a request
- * @property {() => Promise<Record<string, unknown>>} [details] what else it tells of itself
- * @property {() => Promise<number | null>} peakBytes the most memory of its process; null where the system does not tell
+ * @property {() => Promise<Record<string, unknown>>} [details] other facts about it, such as its build
+ * @property {() => Promise<number | null>} peakBytes greatest memory of its process; null where the system does not report it
  * @property {() => Promise<void>} close
  */
 
 /**
- * Waits for the end of a process, which may have come already.
+ * Waits until a process has ended.
  * @param {import('node:child_process').ChildProcess} child
  */
 export async function ended(child) {
@@ -65,7 +65,7 @@ export async function oursNatively(file, { threads }) {
   return {
     loadSeconds,
     prefill: async (prompt) => {
-      // Computes what the prompt begins with, so that one pass of the tokens that are counted is left.
+      // Caches the shared prefix, so that the measured request is one pass of exactly `tokens` tokens.
       await score(prompt, ['']);
       return score(prompt, [prompt.own ?? '']);
     },
@@ -79,7 +79,7 @@ export async function oursNatively(file, { threads }) {
 }
 
 /**
- * Not by `fetch`, which gives up after five minutes.
+ * Posts JSON. Not by `fetch`, which times out after five minutes.
  * @param {string} address
  * @param {object} body
  * @returns {Promise<any>}

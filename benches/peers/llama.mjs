@@ -1,4 +1,4 @@
-/** llama.cpp natively, as node-llama-cpp brings it: a process of its own, so that memory can be told apart. */
+/** llama.cpp natively, through node-llama-cpp: in its own process, so that its memory is measured alone. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -91,8 +91,8 @@ async function reader(model, size) {
  * @param {object} size
  */
 async function ranker(model, size) {
-  // It would tokenize template, query and document apart, to other ids. With a template of nothing
-  // but the two, and a prompt's last id as the document, it gets the very ids.
+  // The library tokenizes template, query and document separately, which gives other ids. With a template of
+  // only query and document, and the prompt's last id as the document, it gets exactly the prompt's ids.
   const context = await model.createRankingContext({ ...size, template: '{{query}}{{document}}' });
   return async (/** @type {Request} */ { prompts }) => {
     const scores = [];

@@ -8,7 +8,7 @@ import { KERNEL_SHARE, ensurePeers, rows } from './rows.mjs';
 import { OPTIONS, PROGRAM, answer, prepare, randomModel, readOptions, requireModel } from './work.mjs';
 import { Failure, output, script, step } from '../../scripts/run.mjs';
 
-/** The group of the kernels' own limits, of which `bench` tells the native one. */
+/** The group of the kernels' own limits; `qwen3-rerank bench` measures the native one. */
 const OWN = 'kernels';
 await script(async () => {
   const { values } = parseArgs({
@@ -34,12 +34,8 @@ async function measure(model, types, only, options) {
   const own = [];
   for (const { type, file } of files) {
     const made = file || (await randomModel(type));
-    for (const row of rows(made, type, options).filter(({ group }) => only?.includes(group) ?? true)) {
-      step(`${row.name}: ${row.ours.name} and ${row.peer.name}, ${made}`);
-      const result = await compare(made, row, Math.min(options.runs, row.runs ?? Infinity)).catch(tell);
-      if (result) results.push({ model: made, ...result });
-      if (result) console.log(`  ratio ${result.ratio.toFixed(2)}`);
-    }
+    const chosen = rows(made, type, options).filter(({ group }) => only?.includes(group) ?? true);
+    for (const row of chosen) results.push(...(await measureRow(made, row, options.runs)));
     const alone = (only?.includes(OWN) ?? true) ? measureOwn(made, options) : null;
     if (alone) own.push(alone);
   }
@@ -47,7 +43,21 @@ async function measure(model, types, only, options) {
 }
 
 /**
- * `qwen3-rerank bench` on one thread, which tells how near prefill comes to the kernels' limit.
+ * The result of one row; none if it failed, which the others survive.
+ * @param {string} model
+ * @param {import('./compare.mjs').Row} row
+ * @param {number} runs
+ */
+async function measureRow(model, row, runs) {
+  step(`${row.name}: ${row.ours.name} and ${row.peer.name}, ${model}`);
+  const result = await compare(model, row, Math.min(runs, row.runs ?? Infinity)).catch(reportFailure);
+  if (!result) return [];
+  console.log(`  ratio ${result.ratio.toFixed(2)}`);
+  return [{ model, ...result }];
+}
+
+/**
+ * `qwen3-rerank bench` on one thread: the share of the kernels' own speed that prefill reaches.
  * @param {string} file
  * @param {import('./work.mjs').Options} options
  * @returns {{ file: string, kernel_share: number, prefill_tokens_per_second: number } | null}
@@ -56,15 +66,15 @@ function measureOwn(file, { tokens, documents, runs }) {
   step(`kernels alone, ${file}`);
   const numbers = Object.entries({ tokens, documents, runs, threads: 1 }).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const printed = output(PROGRAM, ['bench', '--json', '--model', file, ...numbers]);
-  if (printed === null) return tell(new Failure(`bench failed on ${file}`));
+  if (printed === null) return reportFailure(new Failure(`bench failed on ${file}`));
   return { file, ...JSON.parse(printed) };
 }
 
 /**
- * Says what failed; the other rows can be measured all the same.
+ * Prints what failed; the other rows can still be measured.
  * @param {Error} error
  */
-function tell(error) {
+function reportFailure(error) {
   console.error(error instanceof Failure ? error.message : error);
   process.exitCode = 1;
   return null;
@@ -77,6 +87,20 @@ function checkGroups(only) {
   if (unknown.length > 0) throw new Failure(`--only ${unknown.join(',')}: the groups are ${groups.join(', ')}`);
 }
 
+/**
+ * The bar, and whether a ratio reaches it; blank where there is none.
+ * @param {number} ratio
+ * @param {number | null} bar
+ */
+function judge(ratio, bar) {
+  return bar === null ? ['', ''] : [bar.toFixed(2), ratio >= bar ? 'ok' : 'below'];
+}
+
+/** @param {number | null} bytes */
+function mebibytes(bytes) {
+  return bytes === null ? '?' : (bytes / 2 ** 20).toFixed(0);
+}
+
 /** @param {Awaited<ReturnType<typeof measure>>} report */
 function print({ rows: results, own }) {
   const rate = (/** @type {{ name: string, median: number }} */ { name, median }) =>
@@ -85,8 +109,8 @@ function print({ rows: results, own }) {
     ['', 'this', 'the other', 'ratio', 'bar', '', 'runs', 'memory', 'margins differ'],
     ...results.map(({ model, name, unit, ours, peer, ratio, bar, runs, difference }) => [
       `${name}, ${unit} (${model.replace(/^.*\//, '')})`, rate(ours), rate(peer), ratio.toFixed(2),
-      bar === null ? '' : bar.toFixed(2), bar === null ? '' : ratio >= bar ? 'ok' : 'below', String(runs),
-      [ours, peer].map(({ peak_bytes: bytes }) => (bytes === null ? '?' : `${(bytes / 2 ** 20).toFixed(0)}`)).join(' / ') + ' MiB',
+      ...judge(ratio, bar), String(runs),
+      `${mebibytes(ours.peak_bytes)} / ${mebibytes(peer.peak_bytes)} MiB`,
       difference === null ? '' : difference.toPrecision(2),
     ]),
   ];

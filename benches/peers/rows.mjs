@@ -1,4 +1,4 @@
-/** What is compared with what, and which ratio this project wants. */
+/** Which contenders are compared, and the least ratio that this project wants. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, run, step } from '../../scripts/run.mjs';
@@ -12,16 +12,16 @@ import { FOLDER } from './work.mjs';
 /** @typedef {import('./compare.mjs').Row} Row */
 /** @typedef {import('./compare.mjs').Side} Side */
 
-/** npm packages that are measured; no dependencies of this one. */
+/** npm packages that are measured; not dependencies of this package. */
 const PACKAGES = { '@wllama/wllama': '3.8.1', 'onnxruntime-web': '1.30.0' };
 
-/** Documents of the long request, beside which the cost of a document is held. */
+/** Documents of the long request, for the cost of a document among many. */
 const MANY = 1000;
 
-/** The share of the speed that the kernels alone have which prefill shall reach. */
+/** Least share of the kernels' own speed that prefill is to reach. */
 export const KERNEL_SHARE = 0.6;
 
-/** Tokens that a prompt has besides its document, at most. */
+/** Greatest number of tokens of a prompt without its document. */
 const AROUND = 100;
 
 export async function ensurePeers() {
@@ -71,7 +71,7 @@ export function rows(file, type, { tokens, documents }) {
     prefill('candle', native(1), candle(1)),
     prefill('candle', native(1), candle(1), { q4_k_m: 2.5 }, 512),
     prefill('candle', native(2), candle(2), {}, 512),
-    // A document of many may cost a twentieth more at most.
+    // A document among many may cost at most 5 % more.
     {
       ...rerank('many', { ...native(2), name: `${MANY} documents`, documents: MANY }, { ...native(2), name: `${documents} documents` }, { q4_k_m: 1 / 1.05 }),
       runs: 2,

@@ -1,12 +1,12 @@
-/** The files and texts that benchmarks run on, and what is made of their times. */
+/** The files and texts that benchmarks run on, and statistics of their times. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { ensureBrowser } from '../../scripts/browsers.mjs';
 import { buildNative, buildPackage } from '../../scripts/build.mjs';
 import { Failure, ROOT, output, run, step } from '../../scripts/run.mjs';
-import { ensureChromium } from '../../scripts/toolchain.mjs';
 
-/** Where benchmarks put what they make and install. */
+/** Where benchmarks put built and installed files. */
 export const FOLDER = 'target/bench';
 
 /** The native program. */
@@ -65,7 +65,7 @@ export function readOptions(values) {
 }
 
 /**
- * Prints the answer: as JSON, which then is all that goes to stdout, or by `print`.
+ * Prints the report: as JSON, which is then the only output on stdout, or by `print`.
  * @template T
  * @param {boolean} json
  * @param {() => Promise<T>} measure
@@ -79,9 +79,9 @@ export async function answer(json, measure, print) {
   else print(report);
 }
 
-/** Builds what is measured: the native program, which makes the texts too, and the package as npm would publish it. */
+/** Builds the native program, which also generates the texts, and the package as npm would publish it. */
 export async function prepare() {
-  await ensureChromium();
+  await ensureBrowser('chromium');
   await buildPackage();
   await buildNative();
   step('unpacking the package');
@@ -94,7 +94,7 @@ export async function prepare() {
 }
 
 /**
- * The whole path of a model file that is named from the caller's folder, or else from the repository's root.
+ * The absolute path of a model file, given relative to the caller's folder or to the repository's root.
  * @param {string} file
  */
 export function requireModel(file) {

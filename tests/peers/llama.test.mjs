@@ -11,8 +11,9 @@ import { after, before, test } from 'node:test';
 import { withModel } from './rank.mjs';
 
 const root = new URL('../../', import.meta.url).pathname;
-const binary = process.env.QWEN3_RERANK ?? join(root, 'target/release/qwen3-rerank');
-const golden = JSON.parse(readFileSync(join(root, 'tests/fixtures/golden.json')));
+const binary = process.env['QWEN3_RERANK'] ?? join(root, 'target/release/qwen3-rerank');
+const golden = JSON.parse(readFileSync(join(root, 'tests/fixtures/golden.json'), 'utf8'));
+/** @type {{ query: string, document: string, ids: number[], margin: number }[]} */
 const cases = golden.checkpoint;
 
 // Bounds on the root mean square of the differences. llama.cpp keeps keys and values in
@@ -22,13 +23,17 @@ const BOUNDS = { f32: 2e-3, q8_0: 0.1 };
 // Ours against transformers on the same f32 weights: sums in another order.
 const EXACT = 2e-3;
 
+/** @type {string} */
 let folder;
 before(() => {
   folder = mkdtempSync(join(tmpdir(), 'qwen3-rerank-'));
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The file of `quantize`, and our margins on it. */
+/**
+ * The file of `quantize`, and our margins on it.
+ * @param {string} type
+ */
 function quantize(type) {
   const file = join(folder, `${type}.gguf`);
   execFileSync(binary, ['quantize', '--from', join(root, 'tests/fixtures/checkpoint'), '--type', type, file]);
@@ -39,8 +44,12 @@ function quantize(type) {
   return { file, margins: answers.map(({ margin }) => margin) };
 }
 
-const differences = (a, b) => a.map((value, i) => Math.abs(value - b[i]));
+/** @typedef {(a: number[], b: number[]) => number} Measure */
+
+const differences = (/** @type {number[]} */ a, /** @type {number[]} */ b) => a.map((value, i) => Math.abs(value - (b[i] ?? NaN)));
+/** @type {Measure} */
 const largest = (a, b) => Math.max(...differences(a, b));
+/** @type {Measure} */
 const rootMeanSquare = (a, b) => Math.hypot(...differences(a, b)) / Math.sqrt(a.length);
 
 for (const [type, bound] of Object.entries(BOUNDS)) {
@@ -65,7 +74,11 @@ for (const [type, bound] of Object.entries(BOUNDS)) {
   });
 }
 
-/** The official prompt, written out here so that the test does not rest on ours. */
+/**
+ * The official prompt, written out here so that the test does not rest on ours.
+ * @param {string} query
+ * @param {string} document
+ */
 function prompt(query, document) {
   return (
     '<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n' +

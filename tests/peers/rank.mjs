@@ -15,7 +15,7 @@ const { getLlama } = await import(new URL('dist/index.js', LIBRARY).href);
 
 /** The versions of node-llama-cpp and of the llama.cpp in it. */
 export function version() {
-  const read = (name) => JSON.parse(readFileSync(new URL(name, LIBRARY), 'utf8'));
+  const read = (/** @type {string} */ name) => JSON.parse(readFileSync(new URL(name, LIBRARY), 'utf8'));
   const { version } = read('package.json');
   const { tag } = read('llama/llama.cpp.info.json');
   return `node-llama-cpp ${version}, llama.cpp ${tag}`;
@@ -24,6 +24,10 @@ export function version() {
 /**
  * Loads a rerank GGUF and calls `use` with two functions:
  * `tokenize(text)` → ids, and `margins(prompts)` → log-odds of yes, a prompt being an array of ids.
+ * @template T
+ * @param {string} file
+ * @param {(model: { tokenize: (text: string) => number[], margins: (prompts: number[][]) => Promise<number[]> }) => Promise<T>} use
+ * @returns {Promise<T>}
  */
 export async function withModel(file, use) {
   // build: "never", so that nothing is compiled or downloaded where no prebuilt library fits.
@@ -54,8 +58,9 @@ export async function withModel(file, use) {
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+const [, command = '', file = ''] = process.argv;
+if (import.meta.url === pathToFileURL(command).href) {
   const prompts = JSON.parse(readFileSync(0, 'utf8'));
-  const margins = await withModel(process.argv[2], (model) => model.margins(prompts));
+  const margins = await withModel(file, (model) => model.margins(prompts));
   console.log(JSON.stringify({ version: version(), margins }));
 }

@@ -14,7 +14,7 @@ export async function open(file, options) {
    */
   const score = ({ instruction, query }, documents) => reranker.score(query, documents, { instruction });
   return {
-    // Computes what a prompt begins with, so that what is measured is one pass of as many tokens as are counted.
+    // Caches the shared prefix, so that the measured request is one pass of exactly `tokens` tokens.
     prepare: (/** @type {import('../work.mjs').Request} */ request) => score(request, ['']),
     prefill: (/** @type {import('../work.mjs').Request} */ request) => score(request, [request.own ?? '']),
     rerank: (/** @type {import('../work.mjs').Request} */ request) => score(request, request.documents),

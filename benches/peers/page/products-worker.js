@@ -1,6 +1,6 @@
 /**
- * The package's own worker, whose engine also multiplies alone: all else that it does before stays the same, as which
- * kernel it finds fastest hangs on that.
+ * The package's own worker, whose engine can also run its matrix products alone. It loads the model as the
+ * package does, since the load chooses the fastest kernels.
  */
 
 const builds = '/target/bench/package/dist/builds';
