@@ -6,16 +6,16 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync,
 import { dirname, join } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { Failure, ROOT, run, script, step } from './run.mjs';
-import { ensurePackages, ensureRustSource, ensureWasmTools, requireCompilers } from './toolchain.mjs';
+import { BINDGEN, ensureBindgen, ensurePackages, ensureRustSource, requireCompilers } from './toolchain.mjs';
 
 const TARGET = 'wasm32-unknown-unknown';
 const DIST = join(ROOT, 'dist');
 const MODULE = 'qwen3_rerank_bg.wasm';
 
-/** Most bytes, by brotli, that a visitor may have to download without a model. */
+/** Greatest size of what a visitor downloads besides a model, in bytes after brotli. */
 const LIMIT = 1_200_000;
 
-/** The WebAssembly features that every build uses; every browser of 2023 has them. */
+/** The WebAssembly features of every build; all browsers since 2023 have them. */
 const FEATURES = [
   'simd', 'bulk-memory', 'bulk-memory-opt', 'sign-ext', 'nontrapping-float-to-int',
   'mutable-globals', 'reference-types', 'multivalue',
@@ -24,20 +24,19 @@ const FEATURES = [
 /**
  * @typedef {object} Build
  * @property {string} name its folder in dist/builds, target/bindings/builds and target/wasm
- * @property {string[]} cargo cargo's arguments besides those of every build
- * @property {string[]} rustc the compiler's own for this crate alone, so that builds share what they depend on
+ * @property {string[]} cargo cargo's arguments, in addition to those of every build
+ * @property {string[]} rustc rustc's arguments for this crate alone, so that builds share compiled dependencies
  * @property {NodeJS.ProcessEnv} env
- * @property {string[]} features WebAssembly features besides those of every build
+ * @property {string[]} features WebAssembly features, in addition to those of every build
  * @property {string} [like] a build whose dependencies are compiled in the same way
  */
 
-/** What sets a build with relaxed SIMD apart. */
+/** Compiler options and features of a build with relaxed SIMD. */
 export const RELAXED = { rustc: ['-C', 'target-feature=+relaxed-simd'], features: ['relaxed-simd'] };
 
 /**
- * Shared memory, which the page makes and every thread's instance imports. The
- * standard library must be compiled for it too, which stable Rust does only when
- * told to take itself for a nightly one.
+ * Shared memory: the first thread's worker makes it, and every thread's instance imports it. The
+ * standard library must be compiled for it too, which stable Rust does only with RUSTC_BOOTSTRAP.
  */
 const THREADS = {
   cargo: [
@@ -61,34 +60,62 @@ const BUILDS = [
   { name: 'relaxed-threads', ...THREADS, ...RELAXED, features: ['threads', 'relaxed-simd'], like: 'simd128-threads' },
 ];
 
-/** Cargo's arguments for the core in WebAssembly; each build has a folder, or they would overwrite each other. */
+/** The build that is made first: every browser runs it, and it is compiled soonest. */
+export const FIRST = 'simd128';
+
+/** Cargo's arguments for the core in WebAssembly; each build has its own folder, since all write the same file name. */
 const cargoArguments = (/** @type {string} */ name) =>
   ['--release', '--no-default-features', '--target', TARGET, '--target-dir', `target/wasm/${name}`];
 
-/** Those of the build that every browser runs, on one thread. */
+/** Those of the build for every browser, on one thread. */
 export const WASM = cargoArguments('simd128');
 
-/** cargo test's, for the crate's own tests with all backends: those that are more than marked `#[test]`. */
+/** Cargo's arguments for the unit tests that also run in WebAssembly, with all instruction sets. */
 export const WASM_UNIT_TESTS = [
   '--lib', ...cargoArguments('unit-tests'), '--config', `target.${TARGET}.rustflags=${JSON.stringify(RELAXED.rustc)}`,
 ];
 
-/** Builds dist/ and prints what a visitor of a page downloads. */
+/** Builds dist/ with all builds of the module, and prints what a visitor of a page downloads. */
 export async function buildPackage() {
   requireCompilers();
   await ensurePackages();
-  await ensureWasmTools();
+  await ensureBindgen();
   await ensureRustSource();
-  await buildModules();
+  step('building the WebAssembly module, four times');
+  await buildModules(BUILDS);
   step('compiling TypeScript');
+  await assembleDist(BUILDS, []);
+  checkSizes();
+}
+
+/** Builds dist/ with the first build of the module alone, whose page must ask for no other. */
+export async function buildFirstPackage() {
+  await Promise.all([ensurePackages(), ensureBindgen()]);
+  const first = BUILDS.filter(({ name }) => name === FIRST);
+  step(`building the WebAssembly module: ${FIRST}`);
+  await buildModules(first);
+  // Unchecked: the other builds' declarations are not there yet.
+  await assembleDist(first, ['--noCheck']);
+}
+
+/** Whether all builds of the module were made before; they may be out of date. */
+export function isBuilt() {
+  return BUILDS.every(({ name }) => existsSync(join(bindings(name), MODULE)));
+}
+
+/**
+ * Compiles TypeScript into dist/, and puts builds of the module there.
+ * @param {Build[]} builds
+ * @param {string[]} options the compiler's
+ */
+async function assembleDist(builds, options) {
   rmSync(DIST, { recursive: true, force: true });
-  await run('node_modules/.bin/tsc', []);
-  for (const { name } of BUILDS) {
+  await run('node_modules/.bin/tsc', options);
+  for (const { name } of builds) {
     const [from, to] = [bindings(name), join(DIST, 'builds', name)];
     mkdirSync(to, { recursive: true });
     for (const file of ['qwen3_rerank.js', MODULE]) copyFileSync(join(from, file), join(to, file));
   }
-  checkSizes();
 }
 
 /** The command line and server. */
@@ -97,11 +124,13 @@ export async function buildNative() {
   await run('cargo', ['build', '--release', '--bin', 'qwen3-rerank']);
 }
 
-/** One build is compiled while the last one is optimised, which takes one processor. */
-async function buildModules() {
-  step('building the WebAssembly module, four times');
+/**
+ * Compiles one build while the last one is optimised, which uses one processor.
+ * @param {Build[]} builds
+ */
+async function buildModules(builds) {
   let compiled = Promise.resolve();
-  await Promise.all(BUILDS.map((build) => {
+  await Promise.all(builds.map((build) => {
     compiled = compiled.then(() => compile(build));
     return compiled.then(() => bind(build));
   }));
@@ -110,7 +139,7 @@ async function buildModules() {
 /** @param {Build} build */
 async function compile({ name, cargo, rustc, env, like }) {
   const folder = join(ROOT, 'target/wasm', name);
-  // What it depends on need not be compiled again.
+  // So that its dependencies are not compiled again.
   if (like && !existsSync(folder)) {
     cpSync(join(ROOT, 'target/wasm', like), folder, { recursive: true, preserveTimestamps: true });
   }
@@ -131,23 +160,21 @@ async function bind({ name, features }) {
   if (existsSync(done) && time(done) >= newest) return;
   const folder = `target/bound/${name}`;
   rmSync(bindings(name), { recursive: true, force: true });
-  await run('target/tools/bin/wasm-bindgen', [
-    built, '--target', 'web', '--out-dir', folder, '--remove-name-section', '--remove-producers-section',
-  ]);
+  await run(BINDGEN, [built, folder]);
   const bytes = `${folder}/${MODULE}`;
   await optimise(bytes, features);
   mkdirSync(bindings(name), { recursive: true });
   for (const file of ['qwen3_rerank.js', 'qwen3_rerank.d.ts']) {
     copyFileSync(join(ROOT, folder, file), join(bindings(name), file));
   }
-  // Last, since its time says that all is done.
+  // Last, since its time is what marks the build as done.
   copyFileSync(join(ROOT, bytes), done);
 }
 
 /**
  * Optimises a module for speed, in its place.
  * @param {string} file
- * @param {string[]} [features] WebAssembly features besides those of every build
+ * @param {string[]} [features] WebAssembly features, in addition to those of every build
  */
 export async function optimise(file, features = []) {
   const enabled = [...FEATURES, ...features].map((feature) => `--enable-${feature}`);
@@ -160,7 +187,7 @@ function bindings(name) {
   return join(ROOT, 'target/bindings/builds', name);
 }
 
-/** Prints what a visitor downloads without a model: the JavaScript, and one build. */
+/** Prints the size of what a visitor downloads besides a model: the JavaScript, and one build. */
 function checkSizes() {
   const params = { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_LGWIN]: 24 };
   const files = readdirSync(DIST, { recursive: true, encoding: 'utf8' }).filter((file) => /\.(js|wasm)$/.test(file));

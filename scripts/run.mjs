@@ -1,15 +1,23 @@
-/** Runs other programs, and says in one line what failed. */
+/** Runs other programs, and reports in one line which failed. */
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root, where every program runs. */
 export const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
-/** A failure that its message tells whole, without a stack. */
+/** A failure whose message says everything: it is printed without a stack. */
 export class Failure extends Error {}
 
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set();
+
+/** Ends the programs that `run` waits for. */
+export function stopPrograms() {
+  for (const child of running) child.kill();
+}
+
 /**
- * Runs a program to its end, its output shown: on stderr, so that stdout holds what scripts answer alone.
+ * Runs a program to its end, and shows its output: on stderr, so that stdout holds only the script's own result.
  * @param {string} program
  * @param {string[]} args
  * @param {NodeJS.ProcessEnv} [env] added to this process's own
@@ -22,6 +30,8 @@ export function run(program, args, env = {}) {
       env: { ...process.env, ...env },
       stdio: ['ignore', process.stderr, 'inherit'],
     });
+    running.add(child);
+    child.on('close', () => running.delete(child));
     child.on('error', (error) => reject(new Failure(`${program}: ${error.message}`)));
     child.on('exit', (code, signal) => {
       if (code === 0) resolve();
@@ -54,7 +64,7 @@ export async function script(main) {
 }
 
 /**
- * Prints what is being done now.
+ * Prints what starts now.
  * @param {string} what
  */
 export function step(what) {

@@ -1,30 +1,58 @@
-/** `npm start`: builds what is missing, then serves the demo page and the HTTP API. */
-import { parseArgs } from 'node:util';
-import { buildNative, buildPackage } from './build.mjs';
-import { PAGE, assemblePage } from './page.mjs';
-import { ROOT, script } from './run.mjs';
+/**
+ * `npm start`: builds what is missing, then serves the demo page and the HTTP API. In a fresh
+ * checkout the page starts with the one build of the module that is compiled soonest; the others follow.
+ */
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
+import { parseArgs } from 'node:util';
+import { FIRST, buildFirstPackage, buildNative, buildPackage, isBuilt } from './build.mjs';
+import { PAGE, assemblePage } from './page.mjs';
+import { Failure, ROOT, script, step, stopPrograms } from './run.mjs';
+import { requireCompilers } from './toolchain.mjs';
 
 const HOST = '127.0.0.1';
 
 await script(async () => {
   const { values } = parseArgs({ options: { port: { type: 'string' } } });
-  const asked = values.port ?? process.env['PORT'];
-  await buildPackage();
-  await buildNative();
-  await assemblePage();
-  const port = asked ?? String(await freePort(8080));
-  const server = spawn(
-    'target/release/qwen3-rerank',
-    ['serve', '--page', PAGE, '--host', HOST, '--port', port],
-    { cwd: ROOT, stdio: 'inherit' },
-  );
+  const complete = isBuilt();
+  requireCompilers();
+  await Promise.all([complete ? buildPackage() : buildFirstPackage(), buildNative()]);
+  await assemblePage(complete ? undefined : FIRST);
+  const server = serve(values.port ?? process.env['PORT'] ?? String(await freePort(8080)));
+  if (complete) return;
+  try {
+    await buildOthers();
+  } catch (error) {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    if (!(error instanceof Failure)) throw error;
+    console.error(`\nThe page stays with one thread, since the other builds failed: ${error.message}`);
+  }
+});
+
+/**
+ * Serves the page until this process is told to stop.
+ * @param {string} port
+ */
+function serve(port) {
+  const args = ['serve', '--page', PAGE, '--host', HOST, '--port', port];
+  const server = spawn('target/release/qwen3-rerank', args, { cwd: ROOT, stdio: 'inherit' });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
     process.on(signal, () => server.kill(signal));
   }
-  server.on('exit', (code) => (process.exitCode = code ?? 1));
-});
+  server.on('exit', (code) => {
+    process.exitCode = code ?? 1;
+    stopPrograms();
+  });
+  return server;
+}
+
+/** Completes the package while the page is served, and replaces the page. */
+async function buildOthers() {
+  step('the page is served with one thread; building the other builds of the module');
+  await buildPackage();
+  await assemblePage();
+  step('all builds are there: reload the page to use several threads');
+}
 
 /**
  * The first port from `port` on that nobody listens on.

@@ -1,6 +1,7 @@
-/** Finds the tools that building and testing need, and installs what is missing. */
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+/** The tools that building and testing need: found, or installed into target/. */
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ensureDebianPackages } from './system-packages.mjs';
 import { Failure, ROOT, output, run, step } from './run.mjs';
 
 /** Where tools built from crates are put. */
@@ -14,17 +15,10 @@ const LLAMA_VERSION = '3.22.1';
 const BUNDLERS = 'target/bundlers';
 const BUNDLER_VERSIONS = { vite: '8.3.8', webpack: '5.112.2' };
 
-/** The architecture whose kernels this one has not, emulated. */
+/** 64-bit ARM, emulated where this machine is another. */
 export const ARM = {
   target: 'aarch64-unknown-linux-gnu', linker: 'aarch64-linux-gnu-gcc', emulator: 'qemu-aarch64', root: '/usr/aarch64-linux-gnu',
 };
-
-/** The browser and its driver, as Debian names them. */
-export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-export const CHROMIUM_FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-];
 
 /** Node itself, Rust and a C compiler: these the user must install. */
 export function requireCompilers() {
@@ -68,7 +62,7 @@ export async function ensureLlama() {
   ]);
 }
 
-/** What the package is tried in, besides a page without any: bundlers, each with its defaults. */
+/** The bundlers that the package is tested with, each with its defaults. */
 export async function ensureBundlers() {
   const wanted = Object.entries(BUNDLER_VERSIONS);
   const found = wanted.every(([name, version]) => {
@@ -82,20 +76,61 @@ export async function ensureBundlers() {
   await run('npm', ['install', '--prefix', BUNDLERS, '--no-save', '--no-package-lock', '--ignore-scripts', ...packages]);
 }
 
-/** Rust's standard library for WebAssembly, and the wasm-bindgen tools that Cargo.lock asks for. */
-export async function ensureWasmTools() {
+/** The tools' own compiler settings: they run for seconds, so that optimising them would take longer than it saves. */
+const QUICK_BUILD = {
+  CARGO_PROFILE_RELEASE_OPT_LEVEL: '1', CARGO_PROFILE_RELEASE_LTO: 'off', CARGO_PROFILE_RELEASE_DEBUG: '0',
+  CARGO_TARGET_DIR: `${TOOLS}/build`,
+};
+
+/** The program that writes a module's JavaScript bindings: scripts/bindgen.rs. */
+export const BINDGEN = `${TOOLS}/build/release/bindgen`;
+
+/** Rust's standard library for WebAssembly, and wasm-bindgen as Cargo.lock has it. */
+export async function ensureBindgen() {
   await ensureTarget('wasm32-unknown-unknown', ' On Debian: apt-get install libstd-rust-dev-wasm32');
   const version = lockedVersion('wasm-bindgen');
-  const installed = output(join(ROOT, TOOLS, 'bin/wasm-bindgen'), ['--version']);
+  const folder = join(ROOT, TOOLS, 'bindgen');
+  const source = join(ROOT, 'scripts/bindgen.rs');
+  const manifest = `[package]
+name = "bindgen"
+version = "${version}"
+edition = "2024"
+
+[[bin]]
+name = "bindgen"
+path = ${JSON.stringify(source)}
+
+[dependencies]
+wasm-bindgen-cli-support = "=${version}"
+
+[workspace]
+`;
+  const file = join(folder, 'Cargo.toml');
+  const current = existsSync(file) && readFileSync(file, 'utf8') === manifest;
+  const program = join(ROOT, BINDGEN);
+  if (current && existsSync(program) && statSync(program).mtimeMs >= statSync(source).mtimeMs) return;
+  step(`building wasm-bindgen ${version}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(file, manifest);
+  await run('cargo', ['build', '--release', '--quiet', '--manifest-path', file], QUICK_BUILD);
+}
+
+/** The runner of tests in WebAssembly, which .cargo/config.toml names. */
+export async function ensureTestRunner() {
+  await ensureTarget('wasm32-unknown-unknown', ' On Debian: apt-get install libstd-rust-dev-wasm32');
+  const version = lockedVersion('wasm-bindgen');
+  const runner = 'wasm-bindgen-test-runner';
+  const installed = output(join(ROOT, TOOLS, 'bin', runner), ['--version']);
   if (installed?.endsWith(` ${version}`)) return;
-  step(`installing wasm-bindgen-cli ${version}`);
+  step(`installing ${runner} ${version}`);
   // Not --locked: the versions that it was published with do not build on every Rust.
-  await run('cargo', ['install', 'wasm-bindgen-cli', '--version', version, '--root', TOOLS, '--force', '--quiet']);
+  const args = ['install', 'wasm-bindgen-cli', '--version', version, '--bin', runner, '--root', TOOLS, '--force', '--quiet'];
+  await run('cargo', args, QUICK_BUILD);
 }
 
 /**
  * @param {string} target
- * @param {string} [otherwise] what to do where there is no rustup
+ * @param {string} [otherwise] what to do without rustup
  */
 async function ensureTarget(target, otherwise = '') {
   const sysroot = output('rustc', ['--print', 'sysroot']) ?? '';
@@ -126,38 +161,11 @@ function lockedVersion(crate) {
   return version;
 }
 
-/** Chromium for the browser tests: Debian's, since browsers are not npm packages. */
-export async function ensureChromium() {
-  if (existsSync(CHROMIUM)) return;
-  if (process.env['CHROMIUM']) throw new Failure(`CHROMIUM=${CHROMIUM}: no such file`);
-  await installForDebian('Chromium', ['chromium'], ', or name another by CHROMIUM=/path npm test');
-}
-
 /** The C library, the linker and the emulator of the other architecture that has kernels of its own. */
 export async function ensureArmTools() {
   await ensureTarget(ARM.target);
   const found = [ARM.linker, ARM.emulator].every((name) => output(name, ['--version']) !== null);
-  // The compiler comes without a C library, and another package has an empty folder of it.
+  // The compiler's package lacks a C library, and another package makes an empty folder for it.
   if (found && existsSync(join(ARM.root, 'lib/crt1.o'))) return;
-  await installForDebian('An emulator of 64-bit ARM', ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross', 'qemu-user']);
-}
-
-/**
- * Installs Debian's packages as root, or by sudo where that asks nothing.
- * @param {string} what they are, for the message where that cannot be
- * @param {string[]} packages
- * @param {string} [otherwise] what else the user may do
- */
-async function installForDebian(what, packages, otherwise = '') {
-  const command = ['apt-get', 'install', '-y', '--no-install-recommends', ...packages];
-  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-  const may = sudo.length === 0 || output('sudo', ['-n', 'true']) !== null;
-  if (!may || output('apt-get', ['--version']) === null) {
-    throw new Failure(`${what} is missing. Install it (${command.join(' ')})${otherwise}`);
-  }
-  step(`installing ${packages.join(', ')}`);
-  const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  const asRoot = (/** @type {string[]} */ words) => run([...sudo, ...words][0] ?? '', [...sudo, ...words].slice(1), env);
-  await asRoot(['apt-get', 'update', '-qq']);
-  await asRoot([...command, '-qq']);
+  await ensureDebianPackages('An emulator of 64-bit ARM', ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross', 'qemu-user']);
 }

@@ -1,6 +1,10 @@
-/** The model: where it comes from, how its load goes, and what is known of it. */
+/** The model: its source, the progress of its load, and facts about it. */
 import { Reranker, defaultModel } from './qwen3-rerank/dist/index.js';
 import { element, say } from './element.js';
+
+/** The only build that this page's package has, while `npm start` makes the others. */
+const onlyBuild = document.querySelector('meta[name="qwen3-rerank-build"]')?.content;
+const buildOptions = onlyBuild ? { build: onlyBuild, threads: 1 } : {};
 
 export class ModelPanel {
   /** The loaded model, if there is one. */
@@ -12,7 +16,7 @@ export class ModelPanel {
   #facts = element('model-facts');
   #error = element('model-error');
 
-  /** `onChange` is called when a model comes or goes. */
+  /** `onChange` is called when a model was loaded or disposed. */
   constructor(onChange) {
     this.#onChange = onChange;
     element('file').addEventListener('change', (event) => this.#pick(event.target.files));
@@ -31,11 +35,13 @@ export class ModelPanel {
   /** Replaces the model by the one at `source`, a URL or a File. */
   async load(source) {
     this.#load?.abort();
-    const load = (this.#load = new AbortController());
+    const load = new AbortController();
+    this.#load = load;
     this.#reset();
     const started = performance.now();
     try {
       const reranker = await Reranker.load(source, {
+        ...buildOptions,
         signal: load.signal,
         onProgress: (progress) => this.#report(progress),
       });
@@ -75,7 +81,7 @@ export class ModelPanel {
     this.#status.textContent = 'No model is loaded: the last one crashed.';
   }
 
-  /** Lets go of the old model before the next comes, so that memory holds one. */
+  /** Disposes the old model before the next is loaded, so that memory holds only one. */
   #reset() {
     this.reranker?.dispose();
     this.reranker = undefined;
