@@ -1,50 +1,58 @@
 /**
- * The page's side of the worker: sends requests, and gives each exactly one
- * answer, whatever happens to the worker or its threads.
+ * The page's side of the worker: sends requests, and settles each exactly once,
+ * whatever happens to the worker or its threads.
  */
 import { type ErrorFacts, RerankError, messageOf } from './errors.js';
 import { type Plan, startWorker } from './plan.js';
-import type { Reply, Reports, Request, Results, Shared } from './protocol.js';
+import type { ProgressOf, Reply, Request, Results, Shared } from './protocol.js';
 import { Threads } from './threads.js';
 
-/** Milliseconds that threads may take to start before the load goes on without them. */
-const THREADS_START = 10_000;
+/**
+ * Milliseconds that the worker's scripts may take to load. A worker whose script cannot be loaded gets an error
+ * event, but not in every case in Firefox: not if one of several imports fails while another is on its way.
+ */
+const START_TIMEOUT = 20_000;
 
-type Kind = keyof Results;
-type Body<K extends Kind> = Omit<Extract<Request, { type: K }>, 'type' | 'id'>;
+/** Milliseconds that threads may take to start; after that the load goes on without them. */
+const THREADS_TIMEOUT = 10_000;
+
+type CallType = keyof Results;
+type Body<T extends CallType> = Omit<Extract<Request, { type: T }>, 'type' | 'id'>;
 
 interface Pending {
   resolve(result: unknown): void;
   reject(error: unknown): void;
-  report(report: unknown): void;
+  progress(progress: unknown): void;
   signal: AbortSignal | undefined;
 }
 
 /** How a call may be watched and stopped. */
-export interface CallOptions<K extends Kind> {
+export interface CallOptions<T extends CallType> {
   signal?: AbortSignal | undefined;
-  onReport?: ((report: Reports[K]) => void) | undefined;
+  onProgress?: ((progress: ProgressOf[T]) => void) | undefined;
 }
 
-/** One worker, its threads, and the calls that wait for it. */
+/** One worker, its threads, and the calls that it has not answered yet. */
 export class Client {
-  /** What was started. */
+  /** The build that was started, and its threads. */
   readonly plan: Plan;
   readonly #worker: Worker;
   readonly #threads = new Threads((reason) => this.#crash(`one of its threads: ${reason}`));
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
   #ended: RerankError | undefined;
-  /** Whether threads are still to take their seats. */
+  /** Whether the pool of threads is not ready yet. */
   #starting: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Why threads could not be started, if that is what ended this. */
+  /** Why the threads could not be started, if that ended this client. */
   threadless: string | undefined;
 
   constructor(plan: Plan) {
     this.plan = plan;
     this.#starting = plan.threads > 1;
     this.#worker = start(plan);
+    const slow = () => this.#crash(`it did not start within ${START_TIMEOUT / 1000} s; are all its files served?`);
+    this.#timer = setTimeout(slow, START_TIMEOUT);
     this.#worker.onmessage = (event: MessageEvent<Reply>) => this.#receive(event.data);
     this.#worker.onmessageerror = () => this.#crash('a message could not be read');
     this.#worker.onerror = (event) => {
@@ -54,8 +62,8 @@ export class Client {
   }
 
   /** Sends a request and waits for its answer. */
-  call<K extends Kind>(type: K, body: Body<K>, options: CallOptions<K> = {}): Promise<Results[K]> {
-    const { signal, onReport } = options;
+  call<T extends CallType>(type: T, body: Body<T>, options: CallOptions<T> = {}): Promise<Results[T]> {
+    const { signal, onProgress } = options;
     if (this.#ended) return Promise.reject(this.#ended);
     if (signal?.aborted) return Promise.reject(signal.reason);
     const id = ++this.#lastId;
@@ -71,7 +79,7 @@ export class Client {
       this.#pending.set(id, {
         resolve: settled(resolve),
         reject: settled(reject),
-        report: (report) => onReport?.(report as Reports[K]),
+        progress: (progress) => onProgress?.(progress as ProgressOf[T]),
         signal,
       });
       signal?.addEventListener('abort', abort);
@@ -84,7 +92,7 @@ export class Client {
     });
   }
 
-  /** Ends the worker, which gives its memory back. Waiting and later calls reject with `error`. */
+  /** Ends the worker, which frees its memory. Pending and later calls reject with `error`. */
   end(error: ErrorFacts): void {
     if (this.#ended) return;
     this.#ended = new RerankError(error);
@@ -98,7 +106,7 @@ export class Client {
     this.#fail({ kind: 'crashed', message: `the reranker's worker stopped: ${reason}` });
   }
 
-  /** The worker cannot go on after a crash, nor can other requests. */
+  /** After a crash the worker can answer no request at all. */
   #fail(error: ErrorFacts): void {
     if (this.#ended) return;
     if (this.#starting) this.threadless = error.message;
@@ -107,14 +115,15 @@ export class Client {
 
   #receive(reply: Reply): void {
     if (reply.type === 'share') void this.#startThreads(reply.shared);
-    else if (reply.type === 'seated') this.#seated();
-    else if (reply.type === 'report') this.#pending.get(reply.id)?.report(reply.report);
+    else if (reply.type === 'started') clearTimeout(this.#timer);
+    else if (reply.type === 'pool_ready') this.#poolReady();
+    else if (reply.type === 'progress') this.#pending.get(reply.id)?.progress(reply.progress);
     else if (reply.type === 'failure' && reply.error.kind === 'crashed') this.#fail(reply.error);
     else this.#answer(reply);
   }
 
   #answer(reply: Extract<Reply, { type: 'result' | 'failure' | 'aborted' }>): void {
-    // None is left of a call that was aborted here.
+    // A call that was aborted is settled already.
     const pending = this.#settle(reply.id);
     if (reply.type === 'result') pending?.resolve(reply.result);
     else if (reply.type === 'failure') pending?.reject(new RerankError(reply.error));
@@ -122,17 +131,17 @@ export class Client {
   }
 
   async #startThreads(shared: Shared): Promise<void> {
-    const slow = () => this.#crash(`its threads did not start within ${THREADS_START / 1000} s`);
-    this.#timer = setTimeout(slow, THREADS_START);
+    const slow = () => this.#crash(`its threads did not start within ${THREADS_TIMEOUT / 1000} s`);
+    this.#timer = setTimeout(slow, THREADS_TIMEOUT);
     try {
       await this.#threads.start(this.plan, shared);
-      this.#worker.postMessage({ type: 'seat' } satisfies Request);
+      this.#worker.postMessage({ type: 'threads_ready' } satisfies Request);
     } catch (thrown) {
       this.#crash(messageOf(thrown));
     }
   }
 
-  #seated(): void {
+  #poolReady(): void {
     clearTimeout(this.#timer);
     this.#starting = false;
   }

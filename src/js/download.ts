@@ -9,6 +9,7 @@ export interface Download {
   url: string;
   headers: [string, string][];
   signal: AbortSignal;
+  /** `total` is null while it is not known; the last call of a whole download has `loaded === total`. */
   onProgress(loaded: number, total: number | null): void;
 }
 
@@ -25,28 +26,35 @@ export async function download({ url, headers, signal, onProgress }: Download): 
   if (!response.ok || !response.body) {
     throw fail(`the server answered ${response.status} ${response.statusText}`.trimEnd());
   }
-  const encoded = response.headers.has('content-encoding');
-  const announced = encoded ? null : lengthOf(response);
+  const { bytes: announced, certain } = announcedLength(response);
   const parts: Blob[] = [];
   let loaded = 0;
+  const count = (bytes: number) => {
+    loaded += bytes;
+    onProgress(loaded, announced !== null && loaded <= announced ? announced : null);
+  };
   try {
-    for await (const part of blobs(response.body, (bytes) => onProgress((loaded += bytes), announced))) {
-      parts.push(part);
-    }
+    for await (const part of blobs(response.body, count)) parts.push(part);
   } catch (thrown) {
     if (signal.aborted) throw signal.reason;
     throw fail(`HTTP ${response.status}, but the download broke off after ${loaded} bytes (${messageOf(thrown)})`);
   }
-  // More than announced is no fault: other origins do not show that they compress.
-  if (announced !== null && loaded < announced) {
+  if (certain && announced !== null && loaded < announced) {
     throw fail(`HTTP ${response.status}, but only ${loaded} of ${announced} bytes came`);
   }
+  onProgress(loaded, loaded);
   return new Blob(parts);
 }
 
-function lengthOf(response: Response): number | null {
+/**
+ * The length of the body by the response's headers, or null if they do not tell.
+ * Content-Length counts compressed bytes, and another origin does not show whether it
+ * compresses, so its length serves as an estimate: a body that was cut is found by the GGUF reader.
+ */
+function announcedLength(response: Response): { bytes: number | null; certain: boolean } {
   const length = Number(response.headers.get('content-length') ?? Number.NaN);
-  return Number.isSafeInteger(length) && length > 0 ? length : null;
+  const known = Number.isSafeInteger(length) && length > 0 && !response.headers.has('content-encoding');
+  return { bytes: known ? length : null, certain: known && response.type !== 'cors' };
 }
 
 /** Turns a stream into Blobs of about `CHUNK` bytes, so that no more than that stays in memory. */

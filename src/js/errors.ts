@@ -1,6 +1,6 @@
-/** The one error class, and the stable words that tell errors apart. */
+/** The package's error class, and its stable kinds. */
 
-/** What went wrong. The HTTP server uses the same words. */
+/** The kind of an error. The HTTP server uses the same words. */
 export type ErrorKind =
   /** A value outside its limits; `field` names it. */
   | 'invalid_value'
@@ -10,7 +10,7 @@ export type ErrorKind =
   | 'unknown_model'
   /** The file is not a well-formed GGUF model: truncated, corrupt or foreign. */
   | 'invalid_model'
-  /** A well-formed file that asks for what this package does not do. */
+  /** A well-formed file with a feature that this package does not support. */
   | 'unsupported_model'
   /** The model gave a score that is not a finite number. */
   | 'not_finite'
@@ -32,10 +32,10 @@ export interface ErrorFacts {
   field?: string;
 }
 
-/** Every error of this package but an abort, which rejects as `fetch` does. */
+/** Every error of this package, except an abort, which rejects as `fetch` does. */
 export class RerankError extends Error {
   override readonly name = 'RerankError';
-  /** The stable word for what went wrong. */
+  /** The stable word for the kind of error. */
   readonly kind: ErrorKind;
   /** The request field or option at fault, where there is one. */
   readonly field: string | undefined;
@@ -47,7 +47,7 @@ export class RerankError extends Error {
   }
 }
 
-/** The sentence of anything that was thrown. */
+/** The message of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

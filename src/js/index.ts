@@ -1,11 +1,11 @@
 /**
  * Qwen3-Reranker in the browser: load a GGUF model, and order documents by how
- * well they answer a query. All work is done in a worker of this package.
+ * well they answer a query. All computation runs in a worker of this package.
  */
 import { Client } from './client.js';
 import {
   type LoadOptions, type RerankOptions, type ScoreOptions, type Source,
-  checkLoadOptions, checkRerankOptions, modelSource, wireRequest,
+  checkLoadOptions, checkRerankOptions, modelSource, plainRequest,
 } from './options.js';
 import { type Plan, makePlan } from './plan.js';
 import type { Diagnostics, ModelInfo, ModelSource, Ranking, RerankRequest, RerankResponse, Warning } from './protocol.js';
@@ -59,7 +59,7 @@ export class Reranker {
     };
     const client = new Client(plan);
     try {
-      const info = await client.call('load', body, { signal, onReport: onProgress });
+      const info = await client.call('load', body, { signal, onProgress });
       return new Reranker(client, info, onWarning ?? warnOnConsole);
     } catch (error) {
       client.end({ kind: 'disposed', message: 'the model was not loaded' });
@@ -80,7 +80,7 @@ export class Reranker {
   ): Promise<number[]> {
     const { answer, order } = await this.#rank({ ...options, query, documents, top_n: null }, options);
     const scores: number[] = [];
-    answer.results.forEach(({ score }, place) => (scores[order[place]!] = score));
+    for (const [rank, { score }] of answer.results.entries()) scores[order[rank] ?? Number.NaN] = score;
     return scores;
   }
 
@@ -91,17 +91,17 @@ export class Reranker {
     return { build, ...found, ...(threads_reason === undefined ? {} : { threads_reason }) };
   }
 
-  /** Ends the workers and gives its memory back. Calls under way reject with kind `disposed`. */
+  /** Ends the workers and frees their memory. Pending calls reject with kind `disposed`. */
   dispose(): void {
     this.#client.end({ kind: 'disposed', message: 'the reranker was disposed' });
   }
 
   async #rank(request: RerankRequest, options: RerankOptions): Promise<Ranking> {
     checkRerankOptions(options);
-    const body = { request: wireRequest(request) };
+    const body = { request: plainRequest(request) };
     const { signal, onProgress } = options;
-    const ranking = await this.#client.call('rerank', body, { signal, onReport: onProgress });
-    ranking.warnings.forEach((warning) => this.#warn(warning));
+    const ranking = await this.#client.call('rerank', body, { signal, onProgress });
+    for (const warning of ranking.warnings) this.#warn(warning);
     return ranking;
   }
 }

@@ -1,4 +1,4 @@
-/** What callers may pass, checked, and turned into what the worker takes. */
+/** The options and requests of callers: checked, and converted to what the worker takes. */
 import { RerankError } from './errors.js';
 import { type Build, MAX_THREADS } from './plan.js';
 import type { LoadProgress, ModelSource, RerankProgress, RerankRequest, Warning } from './protocol.js';
@@ -10,20 +10,20 @@ export type Source = string | URL | Blob | ArrayBuffer | Uint8Array;
 export interface LoadOptions {
   /** The model's name in answers; the file's own name for itself when left out. */
   name?: string;
-  /** Longest prompt in tokens, frame included; 8192 when left out. */
+  /** Longest prompt in tokens, template included; 8192 when left out. */
   maxLength?: number;
   /** Sent with the download, such as an authorization. */
   headers?: HeadersInit;
   /**
-   * Threads that compute, 1 to 32: the processors that the browser tells of, at most 8,
-   * when left out. One where the page is not cross-origin isolated.
+   * Threads that compute, 1 to 32. When left out: `navigator.hardwareConcurrency`, at most 8.
+   * One where the page is not cross-origin isolated.
    */
   threads?: number;
   /** The build of the module, for tests and measurements; the best for this browser when left out. */
   build?: Build;
-  /** Told how the download, then the load, goes on. */
+  /** Called with the progress of the download, then of the load. */
   onProgress?: (progress: LoadProgress) => void;
-  /** Told of what did not stop a call; `console.warn` when left out. */
+  /** Called with each warning; `console.warn` when left out. */
   onWarning?: (warning: Warning) => void;
   /** Stops the load; the promise rejects as `fetch` does. */
   signal?: AbortSignal;
@@ -31,18 +31,18 @@ export interface LoadOptions {
 
 /** How to watch and stop a request. */
 export interface RerankOptions {
-  /** Told how many documents have a score. */
+  /** Called with the number of documents that have a score. */
   onProgress?: (progress: RerankProgress) => void;
   /** Stops the computing; the promise rejects as `fetch` does. */
   signal?: AbortSignal;
 }
 
-/** What `score` takes besides query and documents. */
+/** Options of `score`: the request's other fields, and how to watch and stop it. */
 export type ScoreOptions = Omit<RerankRequest, 'query' | 'documents' | 'top_n' | 'model'> & RerankOptions;
 
-/** The fields of a request that the worker gets; others may not be cloneable. */
+/** The fields of a request, which may also be getters of a class. */
 const REQUEST_FIELDS = [
-  'query', 'documents', 'top_n', 'instruction', 'max_tokens_per_doc',
+  'query', 'documents', 'rank_fields', 'top_n', 'instruction', 'max_tokens_per_doc',
   'truncate', 'control_tokens', 'templated', 'model',
 ] as const satisfies readonly (keyof RerankRequest)[];
 
@@ -55,7 +55,7 @@ function wrongValue(field: string, value: unknown, expected: string): RerankErro
   return new RerankError({ kind: 'invalid_value', field, message: `${field}: is ${value}; must be ${expected}` });
 }
 
-/** Checks load options; what the file decides is left to the worker. */
+/** Checks load options, as far as that is possible without the file. */
 export function checkLoadOptions(options: LoadOptions): void {
   checkObject('options', options);
   checkType('name', options.name, 'string');
@@ -85,52 +85,68 @@ export function checkRerankOptions(options: RerankOptions): void {
   checkSignal(options.signal);
 }
 
-/** The request's own fields, in a form that can be sent; their values are checked behind. */
-export function wireRequest(request: RerankRequest): RerankRequest {
+/**
+ * A request in a form that can be posted to the worker: nothing deep or circular. The core checks
+ * its values, and warns of fields that it does not use.
+ */
+export function plainRequest(request: RerankRequest): RerankRequest {
   checkObject('request', request);
   for (const field of ['top_n', 'max_tokens_per_doc'] as const) {
     const value = request[field];
-    // JSON knows no such numbers, and would take them for left out.
+    // JSON has no such numbers: the core would take them as left out.
     if (typeof value === 'number' && !Number.isFinite(value)) {
       throw wrongValue(field, value, 'a whole number of at least 1');
     }
   }
-  const known = REQUEST_FIELDS.filter((field) => request[field] !== undefined);
-  const wire = Object.fromEntries(known.map((field) => [field, plainValue(field, request[field])]));
-  return wire as unknown as RerankRequest;
+  const plain: Record<string, unknown> = plainFields(request);
+  for (const field of REQUEST_FIELDS) {
+    if (request[field] !== undefined) plain[field] = plainValue(field, request[field], request.rank_fields);
+  }
+  return plain as unknown as RerankRequest;
 }
 
-/** Most documents that a request may hold; the core says the same. */
+/** Most documents that a request may hold; the core has the same limit. */
 const MAX_DOCUMENTS = 10_000;
 
-/**
- * A field's value, if it holds no more than the core may safely be sent:
- * single values, and for documents texts or objects with a text.
- */
-function plainValue(field: string, value: unknown): unknown {
-  if (field !== 'documents') {
-    if (typeof value === 'object' && value !== null) throw wrongShape(field, 'a single value');
-    return value;
+/** Own fields whose values are single ones: strings, numbers, booleans and null. */
+function plainFields(object: object): Record<string, unknown> {
+  const single = (value: unknown) => value === null || ['string', 'number', 'boolean'].includes(typeof value);
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => single(value)));
+}
+
+/** A known field's value, if its shape is allowed. */
+function plainValue(field: string, value: unknown, rankFields: unknown): unknown {
+  if (field === 'documents') return plainDocuments(value, rankFields);
+  if (field === 'rank_fields' && Array.isArray(value) && value.every((name) => typeof name === 'string')) return [...value];
+  if (typeof value === 'object' && value !== null) {
+    throw wrongShape(field, field === 'rank_fields' ? 'an array of strings' : 'a single value');
   }
-  if (!Array.isArray(value)) throw wrongShape(field, 'an array of strings');
+  return value;
+}
+
+function plainDocuments(value: unknown, rankFields: unknown): (string | object)[] {
+  if (!Array.isArray(value)) throw wrongShape('documents', 'an array of strings');
   if (value.length > MAX_DOCUMENTS) {
     const message = `documents: holds ${value.length}; at most ${MAX_DOCUMENTS}`;
-    throw new RerankError({ kind: 'invalid_value', field, message });
+    throw new RerankError({ kind: 'invalid_value', field: 'documents', message });
   }
+  const isRanked = Array.isArray(rankFields) && rankFields.length > 0;
   return Array.from(value, (document: unknown, index) => {
-    const text: unknown = typeof document === 'object' && document !== null && 'text' in document
-      ? document.text : document;
-    if (typeof text !== 'string') throw wrongShape(`documents[${index}]`, 'a string or {"text": string}');
-    return text;
+    if (typeof document === 'string') return document;
+    const isObject = typeof document === 'object' && document !== null && !Array.isArray(document);
+    if (isObject && isRanked) return plainFields(document);
+    const text: unknown = isObject && 'text' in document ? document.text : undefined;
+    if (!isObject || typeof text !== 'string') throw wrongShape(`documents[${index}]`, 'a string or {"text": string}');
+    return { ...plainFields(document), text };
   });
 }
 
-/** Bytes that a Blob takes: of memory that threads share it takes none. */
+/** Bytes that a Blob accepts: it accepts no shared memory, so that is copied. */
 function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : Uint8Array.from(bytes);
 }
 
-/** What the worker reads the model from. */
+/** A source in a form that can be posted to the worker. */
 export function modelSource(source: Source, headers: HeadersInit | undefined): ModelSource {
   if (source instanceof Blob) return source;
   if (source instanceof ArrayBuffer) return new Blob([source]);

@@ -7,7 +7,7 @@ import { RerankError } from './errors.js';
 /** The instructions that a build uses beyond plain WebAssembly. */
 export type Build = 'simd128' | 'relaxed';
 
-/** What to start. */
+/** The build and the number of threads to start. */
 export interface Plan {
   build: Build;
   threads: number;
@@ -15,16 +15,16 @@ export interface Plan {
   threads_reason?: string;
 }
 
-/** What of the load options bears on the plan. */
-export interface Wishes {
+/** The load options that decide the plan. */
+export interface PlanOptions {
   build?: Build;
   threads?: number;
 }
 
-/** Most threads that may be asked for. */
+/** Greatest value of the option `threads`. */
 export const MAX_THREADS = 32;
 
-/** Threads when none are asked for: more gain little, and a phone's slow cores hold the others up. */
+/** Most threads when the option is left out: more gain little, and a phone's slow cores delay the others. */
 const DEFAULT_THREADS = 8;
 
 /** A module whose one function is `i16x8.relaxed_dot_i8x16_i7x16_s` of a vector and itself. */
@@ -35,8 +35,8 @@ const RELAXED = new Uint8Array([
   10, 11, 1, 9, 0, 32, 0, 32, 0, 253, 146, 2, 11,
 ]);
 
-/** The best that this page can run within `wishes`. */
-export function makePlan({ build, threads }: Wishes): Plan {
+/** The fastest plan that this page can run under these options. */
+export function makePlan({ build, threads }: PlanOptions): Plan {
   if (typeof Worker === 'undefined') {
     throw new RerankError({ kind: 'crashed', message: 'this package needs a browser: there is no Worker here' });
   }
@@ -71,7 +71,7 @@ function sharesMemory(): boolean {
   }
 }
 
-/** Starts a worker of the plan's build: it holds the model, or is one of the threads. */
+/** Starts a worker of the plan's build, for the model or for one of the other threads. */
 export function startWorker({ build, threads }: Plan): Worker {
   // Bundlers look for exactly these expressions.
   if (build === 'simd128') {

@@ -1,25 +1,28 @@
 /**
  * The messages between the page and its workers: types only. Every `Request`
- * with an id but `abort` gets exactly one `Result`, `Failure` or `Aborted` with
- * its id, and any number of `Report`s before that.
+ * with an id, except `abort`, gets exactly one `result`, `failure` or `aborted` with
+ * its id, and any number of `progress` messages before that. Every worker posts `started`
+ * when its scripts have been loaded.
  *
- * A load on several threads has an exchange of its own: the worker that holds
- * the model answers `share`; the page starts a worker for each further thread with
- * `thread`, which says `waiting`; when all do, the page says `seat`, and hears
- * `seated` once they all take part.
+ * A load on several threads has messages of its own: the worker that holds the model
+ * sends `share`; the page starts a worker for each further thread and sends it
+ * `thread`; each answers `ready`; the page then sends `threads_ready` to the first
+ * worker, which answers `pool_ready` once all threads run in its pool.
  */
 import type { ErrorFacts } from './errors.js';
 import type { Build } from './plan.js';
 
-/** A rerank request as it goes over the wire: JSON, snake_case. */
+/** A rerank request, with the keys of the HTTP API. */
 export interface RerankRequest {
   /** The question to answer. Not blank. */
   query: string;
-  /** Texts to order. */
-  documents: readonly (string | { text: string })[];
+  /** Texts to order; with `rank_fields` also objects without `text`. */
+  documents: readonly (string | { text: string } | Readonly<Record<string, unknown>>)[];
+  /** Fields of the documents to score, in this order, instead of `text`. */
+  rank_fields?: readonly string[] | null;
   /** How many results to return, best first; all of them when left out. */
   top_n?: number | null;
-  /** The task that the model is told. */
+  /** The task, as written into the prompt. */
   instruction?: string | null;
   /** Cut each document to at most this many tokens. */
   max_tokens_per_doc?: number | null;
@@ -76,7 +79,7 @@ export interface ModelInfo {
   tie_word_embeddings: boolean;
   /** Rows of the embedding. */
   vocabulary_size: number;
-  /** Longest prompt that is scored whole, in tokens, frame included. */
+  /** Longest prompt that is scored whole, in tokens, template included. */
   max_length: number;
   /** The tensor that the rows for yes and no come from. */
   head: 'cls.output' | 'cls.output.one_row' | 'output' | 'token_embd';
@@ -86,18 +89,21 @@ export interface ModelInfo {
   parameters: number;
   /** Size of the file in bytes. */
   file_size: number;
-  /** What was found amiss in the file and put right. */
+  /** Faults of the file that were worked around. */
   warnings: string[];
 }
 
-/** How far a load has come, in bytes. `total` is null where it is not known. */
+/**
+ * How far a load has come, in bytes. `total` is null while it is not known. The last of
+ * each phase has `loaded === total`.
+ */
 export interface LoadProgress {
   phase: 'download' | 'load';
   loaded: number;
   total: number | null;
 }
 
-/** How far a request has come, in documents. */
+/** How far a request has come, in documents. The last has `documents === total`. */
 export interface RerankProgress {
   documents: number;
   total: number;
@@ -135,14 +141,14 @@ export interface Shared {
   memory: WebAssembly.Memory;
 }
 
-/** What a finished request gives. `order[i]` is the place in the request of `results[i]`. */
+/** The result of a request. `order[i]` is the index in the request's documents of `results[i]`. */
 export interface Ranking {
   answer: RerankResponse;
   order: number[];
   warnings: Warning[];
 }
 
-/** Where the worker gets the model from. */
+/** Where the worker reads the model from: the file itself, or its address. */
 export type ModelSource = Blob | { url: string; headers: [string, string][] };
 
 /** Page to worker. */
@@ -152,17 +158,17 @@ export type Request =
   | { type: 'diagnostics'; id: number }
   | { type: 'abort'; id: number }
   | { type: 'thread'; shared: Shared }
-  | { type: 'seat' };
+  | { type: 'threads_ready' };
 
-/** What each request resolves to. */
+/** The result of each request. */
 export interface Results {
   load: ModelInfo;
   rerank: Ranking;
   diagnostics: ModuleDiagnostics;
 }
 
-/** What each request reports while it runs. */
-export interface Reports {
+/** The progress of each request. */
+export interface ProgressOf {
   load: LoadProgress;
   rerank: RerankProgress;
   diagnostics: never;
@@ -173,11 +179,13 @@ export type Reply =
   | { type: 'result'; id: number; result: Results[keyof Results] }
   | { type: 'failure'; id: number; error: ErrorFacts }
   | { type: 'aborted'; id: number }
-  | { type: 'report'; id: number; report: Reports[keyof Reports] }
+  | { type: 'progress'; id: number; progress: ProgressOf[keyof ProgressOf] }
+  | { type: 'started' }
   | { type: 'share'; shared: Shared }
-  | { type: 'seated' };
+  | { type: 'pool_ready' };
 
 /** A thread's worker to page. */
 export type ThreadReply =
-  | { type: 'waiting' }
+  | { type: 'started' }
+  | { type: 'ready' }
   | { type: 'stopped'; reason: string };

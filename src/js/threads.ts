@@ -1,4 +1,4 @@
-/** The page's side of the threads: a worker for each but the first, which holds the model. */
+/** The workers of all threads but the first, whose worker holds the model. */
 import { type Plan, startWorker } from './plan.js';
 import type { Request, Shared, ThreadReply } from './protocol.js';
 
@@ -7,18 +7,17 @@ export class Threads {
   readonly #workers: Worker[] = [];
   readonly #onStop: (reason: string) => void;
 
-  /** `onStop` is called when one of them stops; it is up to the caller to end the others. */
+  /** `onStop` is called when one of them stops; the caller must then end the others. */
   constructor(onStop: (reason: string) => void) {
     this.#onStop = onStop;
   }
 
-  /** Starts the workers. Resolves when each of them waits for its seat in the pool. */
+  /** Starts the workers. Resolves when each of them is ready to join the pool. */
   async start(plan: Plan, shared: Shared): Promise<void> {
-    const waiting = Array.from({ length: plan.threads - 1 }, () => this.#startOne(plan, shared));
-    await Promise.all(waiting);
+    await Promise.all(Array.from({ length: plan.threads - 1 }, () => this.#startOne(plan, shared)));
   }
 
-  /** Ends them, wherever they are. */
+  /** Ends them, whatever they are doing. */
   end(): void {
     for (const worker of this.#workers) worker.terminate();
   }
@@ -28,8 +27,8 @@ export class Threads {
     this.#workers.push(worker);
     return new Promise((resolve) => {
       worker.onmessage = ({ data }: MessageEvent<ThreadReply>) => {
-        if (data.type === 'waiting') resolve();
-        else this.#onStop(data.reason);
+        if (data.type === 'ready') resolve();
+        else if (data.type === 'stopped') this.#onStop(data.reason);
       };
       worker.onmessageerror = () => this.#onStop('a message could not be read');
       worker.onerror = (event) => {

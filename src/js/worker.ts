@@ -1,18 +1,19 @@
 /**
- * The worker: holds one model, and answers its requests one after another.
- * Between two steps of a request it looks at its messages, so that an abort
- * gets through in mid-document. The same script is the worker of each further thread.
+ * The worker: holds one model, and answers its requests one after another. Between two
+ * steps of a request it lets messages in, so that an abort takes effect within a
+ * document. The same script is the worker of each further thread.
  */
 import { download } from './download.js';
 import { type ErrorFacts, type ErrorKind, messageOf } from './errors.js';
-import type { LoadProgress, RerankProgress, Reply, Request, Shared, ThreadReply } from './protocol.js';
+import { ProgressReporter } from './progress.js';
+import type { LoadProgress, ModelSource, ProgressOf, Reply, Request, RerankProgress, Shared, ThreadReply } from './protocol.js';
 
-/** @internal What is used of a build's bindings. */
+/** @internal The bindings of any build, as far as used here. */
 export type Bindings =
   & Pick<typeof import('./builds/simd128/qwen3_rerank.js'), 'Engine' | 'panicMessage'>
   & { default(): Promise<unknown> };
 
-/** @internal What a build for several threads has besides. */
+/** @internal Further bindings of a build for several threads. */
 export type ThreadBindings = Pick<
   typeof import('./builds/simd128-threads/qwen3_rerank.js'),
   'initSync' | 'runThread' | 'sharedMemory' | 'sharedModule' | 'startThreads'
@@ -28,14 +29,15 @@ interface Scope {
   postMessage(message: Reply | ThreadReply): void;
 }
 
-/** Milliseconds between two looks at the messages, and between two reports. */
-const BREATH = 50;
+/** Milliseconds that a request computes before it lets waiting messages in. */
+const YIELD_INTERVAL = 50;
 
 const scope = self as unknown as Scope;
 const aborts = new Map<number, AbortController>();
 let bindings: Bindings;
 let pool: ThreadBindings | undefined;
-let takeSeats: (() => void) | undefined;
+/** Called when the workers of all other threads are ready. */
+let threadsReady: (() => void) | undefined;
 let engine: Engine | undefined;
 let queue: Promise<void> = Promise.resolve();
 
@@ -44,12 +46,13 @@ export function serve(build: Bindings, threads?: ThreadBindings): void {
   bindings = build;
   pool = threads;
   scope.onmessage = ({ data }) => receive(data);
+  scope.postMessage({ type: 'started' });
 }
 
 function receive(request: Request): void {
   if (request.type === 'abort') aborts.get(request.id)?.abort();
   else if (request.type === 'thread') runThread(request.shared);
-  else if (request.type === 'seat') takeSeats?.();
+  else if (request.type === 'threads_ready') threadsReady?.();
   else if (request.type === 'diagnostics') diagnose(request.id);
   else {
     const abort = new AbortController();
@@ -73,18 +76,22 @@ async function answer(request: Load | Rerank, signal: AbortSignal): Promise<void
 }
 
 async function load({ id, source, threads, name, maxLength }: Load, signal: AbortSignal) {
-  const report = reporter<LoadProgress>(id);
-  const fetched = source instanceof Blob ? source : download({
-    ...source,
-    signal,
-    onProgress: (loaded, total) => report({ phase: 'download', loaded, total }, loaded === total),
-  });
-  // The file and the module come over the network side by side.
-  const [model] = await Promise.all([fetched, instantiate(threads)]);
-  const onProgress = (loaded: number, total: number) =>
-    report({ phase: 'load', loaded, total }, loaded === total);
+  const file = source instanceof Blob ? source : fetchModel(id, source, signal);
+  // The file and the module are downloaded side by side.
+  const [model] = await Promise.all([file, instantiate(threads)]);
+  const progress = reporter<LoadProgress>(id);
+  const onProgress = (loaded: number, total: number) => progress.report({ phase: 'load', loaded, total });
   engine = new bindings.Engine([model], name, maxLength, onProgress);
+  progress.finish();
   return engine.info;
+}
+
+async function fetchModel(id: number, source: Exclude<ModelSource, Blob>, signal: AbortSignal): Promise<Blob> {
+  const progress = reporter<LoadProgress>(id);
+  const onProgress = (loaded: number, total: number | null) => progress.report({ phase: 'download', loaded, total });
+  const file = await download({ ...source, signal, onProgress });
+  progress.finish();
+  return file;
 }
 
 async function instantiate(threads: number): Promise<void> {
@@ -96,28 +103,28 @@ async function instantiate(threads: number): Promise<void> {
   if (threads > 1 && pool) await startThreads(pool, threads);
 }
 
-/** Has the page start the other threads. Once they wait, this one blocks until they have taken their seats. */
+/** Has the page start the other threads' workers. Once they are ready, this thread blocks until all have joined the pool. */
 async function startThreads(pool: ThreadBindings, threads: number): Promise<void> {
-  const waiting = new Promise<void>((resolve) => (takeSeats = resolve));
+  const ready = new Promise<void>((resolve) => (threadsReady = resolve));
   scope.postMessage({ type: 'share', shared: { module: pool.sharedModule(), memory: pool.sharedMemory() } });
-  await waiting;
+  await ready;
   pool.startThreads(threads);
-  scope.postMessage({ type: 'seated' });
+  scope.postMessage({ type: 'pool_ready' });
 }
 
-/** Spends this worker as a thread on shared memory. */
+/** Makes this worker a thread of the pool on shared memory, for the rest of its life. */
 function runThread(shared: Shared): void {
   try {
     if (!pool) throw new Error('this build has one thread');
     pool.initSync(shared);
-    scope.postMessage({ type: 'waiting' });
+    scope.postMessage({ type: 'ready' });
     pool.runThread();
   } catch (thrown) {
     scope.postMessage({ type: 'stopped', reason: panicMessage() ?? messageOf(thrown) });
   }
 }
 
-/** Answers at once, whatever waits. */
+/** Answers at once, even while other requests are queued. */
 function diagnose(id: number): void {
   try {
     if (!engine) throw facts('internal', 'no model is loaded');
@@ -129,27 +136,28 @@ function diagnose(id: number): void {
 
 async function rerank({ id, request }: Rerank, signal: AbortSignal) {
   if (!engine) throw facts('internal', 'no model is loaded');
-  const report = reporter<RerankProgress>(id);
+  const progress = reporter<RerankProgress>(id);
   const job = engine.start(request);
   try {
-    let rested = performance.now();
+    let lastYield = performance.now();
     for (let done = job.step(); done; done = job.step()) {
-      report(done, done.documents === done.total);
-      if (performance.now() - rested < BREATH) continue;
-      await breathe();
+      progress.report(done);
+      if (performance.now() - lastYield < YIELD_INTERVAL) continue;
+      await yieldToMessages();
       signal.throwIfAborted();
-      rested = performance.now();
+      lastYield = performance.now();
     }
   } catch (thrown) {
     // After a crash nothing of the module may be called any more.
     if (factsOf(thrown).kind !== 'crashed' || signal.aborted) job.free();
     throw thrown;
   }
+  progress.finish();
   return job.finish();
 }
 
-/** Lets waiting messages in. A timer would be slowed down in a background tab. */
-function breathe(): Promise<void> {
+/** Lets waiting messages be received. A timer would be slowed down in a background tab. */
+function yieldToMessages(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
@@ -160,22 +168,15 @@ function breathe(): Promise<void> {
   });
 }
 
-/** Posts reports, but no more often than a page can show them. */
-function reporter<R extends LoadProgress | RerankProgress>(id: number) {
-  let posted = Number.NEGATIVE_INFINITY;
-  return (report: R, last: boolean) => {
-    const now = performance.now();
-    if (!last && now - posted < BREATH) return;
-    posted = now;
-    scope.postMessage({ type: 'report', id, report });
-  };
+function reporter<P extends ProgressOf[keyof ProgressOf]>(id: number): ProgressReporter<P> {
+  return new ProgressReporter((progress) => scope.postMessage({ type: 'progress', id, progress }));
 }
 
 function facts(kind: ErrorKind, message: string): ErrorFacts {
   return { kind, message };
 }
 
-/** Errors of the core and of the download carry a kind. Anything else is a crash: a panic, or no memory. */
+/** Errors of the core and of the download have a kind. Anything else is a crash: a panic, or out of memory. */
 function factsOf(thrown: unknown): ErrorFacts {
   const { kind, field } = (thrown ?? {}) as Partial<ErrorFacts>;
   const message = messageOf((thrown as Partial<ErrorFacts>)?.message ?? thrown);
@@ -187,7 +188,7 @@ function panicMessage(): string | undefined {
   try {
     return bindings.panicMessage();
   } catch {
-    // The module did not come to life at all.
+    // The module was never instantiated.
     return undefined;
   }
 }

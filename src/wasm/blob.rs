@@ -1,4 +1,4 @@
-//! A Blob as a byte source.
+//! A Blob or File as a byte source (`Read + Seek`), read by slices.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -6,11 +6,11 @@ use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, FileReaderSync};
 
-/// Bytes read ahead, so that the many small reads of a header cost one slice.
-const WINDOW: u64 = 1 << 20;
+/// Bytes that a small read fetches: the many small reads of a header then share one slice.
+const READ_AHEAD: u64 = 1 << 20;
 
-/// Longest slice that a large read takes at once; it exists twice for a moment.
-const PIECE: u64 = 4 << 20;
+/// Longest slice of a large read, in bytes; JavaScript and WebAssembly each hold it until it is copied.
+const MAX_SLICE: u64 = 4 << 20;
 
 /// A Blob or File as a byte source, read by slices and never whole.
 pub(super) struct BlobSource {
@@ -18,15 +18,15 @@ pub(super) struct BlobSource {
     reader: FileReaderSync,
     length: u64,
     position: u64,
-    window: Vec<u8>,
-    window_start: u64,
+    buffered: Vec<u8>,
+    buffer_start: u64,
 }
 
 impl BlobSource {
     pub(super) fn open(blob: Blob) -> io::Result<Self> {
         let reader = FileReaderSync::new().map_err(io_error)?;
         let length = blob.size() as u64;
-        Ok(Self { blob, reader, length, position: 0, window: Vec::new(), window_start: 0 })
+        Ok(Self { blob, reader, length, position: 0, buffered: Vec::new(), buffer_start: 0 })
     }
 
     fn slice(&self, start: u64, length: u64) -> io::Result<Uint8Array> {
@@ -40,10 +40,10 @@ impl BlobSource {
         Ok(bytes)
     }
 
-    /// Bytes of the window from the current position on; empty outside of it.
+    /// Buffered bytes from the current position on; empty if there are none.
     fn ahead(&self) -> &[u8] {
-        let skip = self.position.checked_sub(self.window_start);
-        skip.and_then(|skip| self.window.get(usize::try_from(skip).ok()?..)).unwrap_or(&[])
+        let skip = self.position.checked_sub(self.buffer_start);
+        skip.and_then(|skip| self.buffered.get(usize::try_from(skip).ok()?..)).unwrap_or(&[])
     }
 }
 
@@ -55,15 +55,15 @@ impl Read for BlobSource {
         }
         if self.ahead().is_empty() {
             let wanted = (buffer.len() as u64).min(left);
-            if wanted >= WINDOW {
-                let bytes = self.slice(self.position, wanted.min(PIECE))?;
+            if wanted >= READ_AHEAD {
+                let bytes = self.slice(self.position, wanted.min(MAX_SLICE))?;
                 let read = bytes.length() as usize;
                 bytes.copy_to(&mut buffer[..read]);
                 self.position += read as u64;
                 return Ok(read);
             }
-            self.window = self.slice(self.position, left.min(WINDOW))?.to_vec();
-            self.window_start = self.position;
+            self.buffered = self.slice(self.position, left.min(READ_AHEAD))?.to_vec();
+            self.buffer_start = self.position;
         }
         let ahead = self.ahead();
         let read = ahead.len().min(buffer.len());

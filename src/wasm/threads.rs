@@ -1,7 +1,6 @@
-//! Threads where there is no system to start them: rayon's seats, which workers of the page take.
+//! Threads in WebAssembly, where no system starts them: each thread of rayon's pool is run by a worker of the page.
 //!
-//! Each worker instantiates the module anew on the same memory, so a static is
-//! all that the seats and those who wait for them need to meet.
+//! Every worker instantiates the module anew on the same memory, so a static is shared by all of them.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -10,10 +9,10 @@ use rayon::{ThreadBuilder, ThreadPoolBuilder};
 use wasm_bindgen::prelude::*;
 
 /// Threads of the pool that no worker runs yet.
-static SEATS: Mutex<Vec<ThreadBuilder>> = Mutex::new(Vec::new());
+static PENDING_THREADS: Mutex<Vec<ThreadBuilder>> = Mutex::new(Vec::new());
 
-/// Wakes a worker when a seat is free.
-static SEATED: Condvar = Condvar::new();
+/// Notified when a thread was added to [`PENDING_THREADS`].
+static THREAD_ADDED: Condvar = Condvar::new();
 
 /// The compiled module, for the workers of the other threads.
 #[wasm_bindgen(js_name = sharedModule)]
@@ -28,25 +27,29 @@ pub fn shared_memory() -> Memory {
 }
 
 /// Makes a pool of this thread and `threads - 1` more, and waits until that many
-/// workers have entered [`run_thread`]. May be called once in a memory.
+/// workers have called [`run_thread`]. May be called once in a memory.
+///
+/// # Errors
+/// If the pool exists already.
 #[wasm_bindgen(js_name = startThreads)]
 pub fn start_threads(threads: usize) -> Result<(), JsError> {
     let pool = ThreadPoolBuilder::new().num_threads(threads).use_current_thread();
-    let pool = pool.spawn_handler(|seat| {
-        SEATS.lock().unwrap_or_else(PoisonError::into_inner).push(seat);
-        SEATED.notify_one();
+    let pool = pool.spawn_handler(|thread| {
+        PENDING_THREADS.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        THREAD_ADDED.notify_one();
         Ok(())
     });
     Ok(pool.build_global()?)
 }
 
-/// Runs one thread of the pool; never comes back.
+/// Runs one thread of the pool, and never returns.
 #[wasm_bindgen(js_name = runThread)]
 pub fn run_thread() {
-    let seats = SEATS.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut seats =
-        SEATED.wait_while(seats, |seats| seats.is_empty()).unwrap_or_else(PoisonError::into_inner);
-    let seat = seats.pop().expect("there is a seat: bug");
-    drop(seats);
-    seat.run();
+    let pending = PENDING_THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pending = THREAD_ADDED
+        .wait_while(pending, |pending| pending.is_empty())
+        .unwrap_or_else(PoisonError::into_inner);
+    let thread = pending.pop().expect("the wait ends when a thread is pending: bug");
+    drop(pending);
+    thread.run();
 }
