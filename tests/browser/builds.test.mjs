@@ -1,20 +1,15 @@
-/** The four builds of the module: which one runs, that their scores are one, and what becomes of their threads. */
+/** The four builds of the module: which one is chosen, that their scores are equal, and what happens to their threads. */
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
-import { after, before, test } from 'node:test';
 import { MODEL } from '../../scripts/page.mjs';
-import { ROOT, SEEDS, nativeScores, start } from './browser.mjs';
+import { EVERY_BROWSER, expect, test } from './fixtures.mjs';
 import { openPackage } from './package.mjs';
+import { ROOT, SEEDS, nativeScores } from './program.mjs';
 
-/** @typedef {import('playwright-core').Page} Page */
-
-/** @type {Awaited<ReturnType<typeof start>>} */
-let session;
-before(async () => (session = await start()));
-after(() => session?.stop());
+/** @typedef {import('@playwright/test').Page} Page */
 
 /**
- * Notes what a page fetches of the builds.
+ * Records which files of the builds a page fetches.
  * @param {Page} page
  */
 function watchBuilds(page) {
@@ -27,7 +22,7 @@ function watchBuilds(page) {
   return fetched;
 }
 
-/** What a load with these options tells of itself. */
+/** The diagnostics of a load with these options. */
 async function diagnose(/** @type {Page} */ page, options = {}) {
   return page.evaluate(async (options) => {
     const reranker = await window.Reranker.load(window.model, options);
@@ -39,8 +34,8 @@ async function diagnose(/** @type {Page} */ page, options = {}) {
 
 for (const build of /** @type {const} */ (['simd128', 'relaxed'])) {
   for (const threads of [1, 2, 3]) {
-    test(`${build} on ${threads}: scores equal the native program's, from one module and its bindings`, async () => {
-      const page = await openPackage(session);
+    test(`${build} on ${threads}: scores equal the native program's, from one module and its bindings`, EVERY_BROWSER, async ({ browser, address }) => {
+      const page = await openPackage({ browser, address });
       const fetched = watchBuilds(page);
       const requests = Object.values(SEEDS).map(({ query, documents }) => ({ query, documents }));
       const { diagnostics, scores } = await page.evaluate(async ({ requests, ...options }) => {
@@ -67,16 +62,16 @@ for (const build of /** @type {const} */ (['simd128', 'relaxed'])) {
   }
 }
 
-test('the best build is the default: Chromium has relaxed SIMD, and shares memory on this page', async () => {
-  const page = await openPackage(session);
+test('the best build is the default: this browser has relaxed SIMD, and shares memory on this page', EVERY_BROWSER, async ({ browser, address }) => {
+  const page = await openPackage({ browser, address });
   const { build, threads } = await diagnose(page);
   const processors = await page.evaluate(() => navigator.hardwareConcurrency);
   assert.deepEqual([build, threads], ['relaxed', Math.min(processors, 8)]);
   await page.close();
 });
 
-test('a browser without relaxed SIMD gets the other build, and is refused that one', async () => {
-  const page = await openPackage(session);
+test('a browser without relaxed SIMD gets the other build, and is refused that one', async ({ browser, address }) => {
+  const page = await openPackage({ browser, address });
   await page.evaluate(() => (WebAssembly.validate = () => false));
   assert.equal((await diagnose(page)).build, 'simd128');
   const { error } = await page.evaluate(() => window.outcome(window.Reranker.load(window.model, { build: 'relaxed' })));
@@ -84,8 +79,8 @@ test('a browser without relaxed SIMD gets the other build, and is refused that o
   await page.close();
 });
 
-test('a page that is not isolated runs on one thread, and says why', async () => {
-  const page = await openPackage(session, { isolated: false });
+test('a page that is not isolated runs on one thread, and says why', async ({ browser, address }) => {
+  const page = await openPackage({ browser, address }, { isolated: false });
   assert.equal(await page.evaluate(() => crossOriginIsolated), false);
   const diagnostics = await diagnose(page, { threads: 2 });
   assert.equal(diagnostics.threads, 1);
@@ -94,7 +89,7 @@ test('a page that is not isolated runs on one thread, and says why', async () =>
 });
 
 /**
- * Lets the first worker have its bindings, and gives others what `spoil` makes of them.
+ * Leaves the first worker's bindings as they are, and passes those of the other workers through `spoil`.
  * @param {Page} page
  * @param {(bindings: string) => string | null} spoil null for a file that is not found
  */
@@ -111,28 +106,28 @@ async function spoilThreads(page, spoil) {
   });
 }
 
-/** Ways for a thread to fail before it takes part, and what is told of it. */
+/** Ways for a thread to fail before it joins the pool, and what the reason contains. */
 const failures = [
-  { name: 'cannot be loaded', spoil: () => null, says: /its worker could not be started/ },
+  { name: 'cannot be loaded', spoil: () => null, contains: /its worker could not be started/ },
   {
-    name: 'throws when it is instantiated', says: /no room for one more/,
+    name: 'throws when it is instantiated', contains: /no room for one more/,
     spoil: (/** @type {string} */ bindings) =>
       bindings.replace('function initSync(module, memory) {', 'function initSync(module, memory) { throw new RangeError("no room for one more");'),
   },
   {
-    name: 'stops before it takes its seat', says: /unreachable/,
+    name: 'stops before it joins the pool', contains: /unreachable/,
     spoil: (/** @type {string} */ bindings) =>
       bindings.replace('function runThread() {', 'function runThread() { throw new WebAssembly.RuntimeError("unreachable");'),
   },
   {
-    name: 'never takes its seat', says: /did not start within 10 s/,
+    name: 'never joins the pool', contains: /did not start within 10 s/,
     spoil: (/** @type {string} */ bindings) => bindings.replace('function runThread() {', 'function runThread() { return;'),
   },
 ];
 
-for (const { name, spoil, says } of failures) {
-  test(`when a thread ${name}, the model is loaded on one`, async () => {
-    const page = await openPackage(session);
+for (const { name, spoil, contains } of failures) {
+  test(`when a thread ${name}, the model is loaded on one`, async ({ browser, address }) => {
+  const page = await openPackage({ browser, address });
     await spoilThreads(page, spoil);
     const [diagnostics, scores] = await page.evaluate(async () => {
       const reranker = await window.Reranker.load(window.model, { threads: 2 });
@@ -140,14 +135,14 @@ for (const { name, spoil, says } of failures) {
     });
     assert.equal(diagnostics.threads, 1);
     assert.match(diagnostics.threads_reason ?? '', /^the threads could not be started: /);
-    assert.match(diagnostics.threads_reason ?? '', says);
+    assert.match(diagnostics.threads_reason ?? '', contains);
     assert.equal(scores.length, 2);
     await untilWorkers(page, 1);
     await page.close();
   });
 }
 
-/** Puts every worker that the page starts into `window.started`. */
+/** Records every worker that the page starts in `window.started`. */
 const noteWorkers = (/** @type {Page} */ page) => page.addInitScript(() => {
   window.started = [];
   window.Worker = class extends Worker {
@@ -158,86 +153,75 @@ const noteWorkers = (/** @type {Page} */ page) => page.addInitScript(() => {
   };
 });
 
-test('a thread that stops in mid-request rejects every call with its cause, and all workers end', async () => {
-  const page = await openPackage(session, { prepare: noteWorkers });
+test('a thread that stops during a request rejects every call with its cause, and all workers end', async ({ browser, address }) => {
+  const page = await openPackage({ browser, address }, { prepare: noteWorkers });
   const outcomes = await page.evaluate(async () => {
     const reranker = await window.Reranker.load(window.model, { threads: 2 });
-    const documents = Array.from({ length: 200 }, (_, index) => `${index} ${'some more words '.repeat(300)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    const both = [reranker.score('q', documents), reranker.score('q', ['b'])].map(window.outcome);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    const { long } = await window.startLong(reranker);
+    const queued = window.outcome(reranker.score('q', ['b']));
     const message = 'Uncaught RuntimeError: memory access out of bounds';
     window.started[1]?.dispatchEvent(new ErrorEvent('error', { message }));
-    return [...(await Promise.all(both)), await window.outcome(reranker.diagnostics())];
+    return [await long, await queued, await window.outcome(reranker.diagnostics())];
   });
-  for (const { error } of outcomes) {
-    assert.equal(error?.kind, 'crashed', JSON.stringify(error));
-    assert.match(error.message, /one of its threads: .*out of bounds/);
+  for (const outcome of outcomes) {
+    assert.equal(outcome?.error?.kind, 'crashed', JSON.stringify(outcome));
+    assert.match(outcome.error.message, /one of its threads: .*out of bounds/);
   }
   await untilWorkers(page, 0);
   await page.close();
 });
 
-test('an abort on several threads stops the computing, and leaves the next request be', async () => {
-  const page = await openPackage(session);
+test('an abort on several threads stops the computation, and does not disturb the next request', EVERY_BROWSER, async ({ browser, address }) => {
+  const page = await openPackage({ browser, address });
   const { outcome, waited } = await page.evaluate(async () => {
     const reranker = await window.Reranker.load(window.model, { threads: 3 });
-    const documents = Array.from({ length: 200 }, (_, index) => `${index} ${'some more words '.repeat(300)}`);
     const controller = new AbortController();
-    const long = window.outcome(reranker.score('q', documents, { signal: controller.signal }));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const { long } = await window.startLong(reranker, { signal: controller.signal });
     controller.abort();
     const since = performance.now();
     await reranker.score('q', ['a']);
     return { outcome: await long, waited: performance.now() - since };
   });
-  assert.equal(outcome.error?.name, 'AbortError');
+  assert.equal(outcome?.error?.name, 'AbortError');
   assert.ok(waited < 10_000, `the next request waited ${waited} ms`);
   await page.close();
 });
 
-test('diagnostics are told during a request', async () => {
-  const page = await openPackage(session);
-  const { threads, waited, error } = await page.evaluate(async () => {
+test('diagnostics are answered during a request', async ({ browser, address }) => {
+  const page = await openPackage({ browser, address });
+  const { threads, waited, outcome } = await page.evaluate(async () => {
     const reranker = await window.Reranker.load(window.model, { threads: 2 });
-    const documents = Array.from({ length: 200 }, (_, index) => `${index} ${'some more words '.repeat(300)}`);
-    const long = window.outcome(reranker.score('q', documents));
+    const { long } = await window.startLong(reranker);
     const since = performance.now();
     const { threads } = await reranker.diagnostics();
     const waited = performance.now() - since;
     reranker.dispose();
-    return { threads, waited, error: (await long).error };
+    return { threads, waited, outcome: await long };
   });
   assert.equal(threads, 2);
   assert.ok(waited < 10_000, `${waited} ms`);
-  assert.equal(error?.kind, 'disposed');
+  assert.equal(outcome?.error?.kind, 'disposed');
   await page.close();
 });
 
-for (const at of ['while it computes', 'while it is idle']) {
-  test(`dispose ends all workers ${at}`, async () => {
-    const page = await openPackage(session);
+for (const busy of [true, false]) {
+  test(`dispose ends all workers ${busy ? 'while it computes' : 'while it is idle'}`, async ({ browser, address }) => {
+    const page = await openPackage({ browser, address });
     await page.evaluate(async (busy) => {
       const reranker = await window.Reranker.load(window.model, { threads: 3 });
-      const documents = Array.from({ length: 200 }, (_, index) => `${index} ${'some more words '.repeat(300)}`);
-      const long = window.outcome(reranker.score('q', busy ? documents : ['a']));
-      await (busy ? new Promise((resolve) => setTimeout(resolve, 200)) : long);
+      await (busy ? window.startLong(reranker) : reranker.score('q', ['a']));
       reranker.dispose();
-    }, at === 'while it computes');
+    }, busy);
     await untilWorkers(page, 0);
     await page.close();
   });
 }
 
 /**
- * Waits until a page has so many workers; ten seconds at most, since Chromium waits some before it ends one that is blocked.
+ * Waits until a page has so many workers: a browser does not end a blocked one at once.
  * @param {Page} page
  * @param {number} count
  */
 async function untilWorkers(page, count) {
-  const end = Date.now() + 10_000;
-  while (page.workers().length !== count) {
-    assert.ok(Date.now() < end, `there are ${page.workers().length} workers`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await expect.poll(() => page.workers().length, { timeout: 10_000 }).toBe(count);
 }

@@ -1,12 +1,12 @@
-/** The packed package in an application: its types, and what bundlers make of it with their own defaults. */
+/** The packed package in an application: its types, and its bundles by bundlers with their default settings. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ROOT, SEEDS, nativeScores, start } from './browser.mjs';
+import { test } from './fixtures.mjs';
+import { ROOT, SEEDS, nativeScores, startServer } from './program.mjs';
 
-/** Installed beside the package's own dependencies, where the type checker need not have them. */
+/** Imports from target/bundlers, which the type checker does not know. */
 const installed = (/** @type {string} */ path) => import(new URL(`target/bundlers/node_modules/${path}`, ROOT).href);
 const { build: vite } = await installed('vite/dist/node/index.js');
 const { default: webpack } = await installed('webpack/lib/index.js');
@@ -42,7 +42,7 @@ const TYPED = `
     if (error instanceof RerankError) console.log(error.kind === 'invalid_value', error.field);
   }`;
 
-before(() => {
+test.beforeAll(() => {
   rmSync(APP, { recursive: true, force: true });
   mkdirSync(`${APP}node_modules`, { recursive: true });
   cpSync(new URL('target/page/qwen3-rerank', ROOT), `${APP}node_modules/qwen3-rerank`, { recursive: true });
@@ -77,21 +77,21 @@ const bundlers = {
 };
 
 for (const [name, bundle] of Object.entries(bundlers)) {
-  test(`${name} bundles the package, and all four builds work`, async () => {
+  test(`${name} bundles the package, and all four builds work`, async ({ browser }) => {
     const folder = `${APP}${name}`;
     await bundle(folder);
-    const session = await start(folder);
-    after(() => session.stop());
+    const server = await startServer(folder);
     const native = nativeScores(query, documents);
     const choices = ['simd128', 'relaxed'].flatMap((build) => ['1', '2'].map((threads) => ({ build, threads })));
     for (const { build, threads } of choices) {
-      const page = await session.browser.newPage();
+      const page = await browser.newPage();
       const search = new URLSearchParams({ build, threads, query, documents: JSON.stringify(documents) });
-      await page.goto(`${session.address}/?${search}`);
+      await page.goto(`${server.address}/?${search}`);
       const outcome = JSON.parse(await page.innerText('output'));
       assert.deepEqual([outcome.diagnostics.build, outcome.diagnostics.threads], [build, Number(threads)]);
       assert.deepEqual(outcome.scores, native);
       await page.close();
     }
+    server.stop();
   });
 }

@@ -1,20 +1,14 @@
 /** The demo page as a person uses it. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { ROOT, UNTRAINED, SEEDS, nativeScores, start } from './browser.mjs';
 import { fileURLToPath } from 'node:url';
-
-/** @type {Awaited<ReturnType<typeof start>>} */
-let session;
-before(async () => (session = await start()));
-after(() => session?.stop());
+import { EVERY_BROWSER, test } from './fixtures.mjs';
+import { ROOT, SEEDS, UNTRAINED, nativeScores } from './program.mjs';
 
 const READY = '#model-status:text-is("Ready.")';
 /** Of a request that was sent before: as it starts, the status changes. */
 const DONE = '#answer-status:has-text("best first, in")';
 
-test('the page loads its model, says that it is small, and logs no fault', async () => {
-  const { page, faults } = await session.open();
+test('the page loads its model, says that it is small, and logs no fault', EVERY_BROWSER, async ({ demo: { page, faults } }) => {
   await page.waitForSelector(READY);
   assert.ok(await page.isVisible('#small'));
   assert.match(await page.innerText('#small'), /small default model.*Qwen3-Reranker-0\.6B/is);
@@ -22,11 +16,9 @@ test('the page loads its model, says that it is small, and logs no fault', async
   assert.match(await page.innerText('#model-facts'), /Runs on\s+(relaxed )?SIMD, \d+ thread/);
   assert.ok(await page.isHidden('#model-progress'));
   assert.deepEqual(faults, []);
-  await page.close();
 });
 
-test('a load fills its progress bar', async () => {
-  const { page } = await session.open();
+test('a load fills its progress bar', async ({ demo: { page } }) => {
   await page.waitForSelector(READY);
   await page.evaluate(() => new Promise((resolve) => {
     const progress = document.getElementById('model-progress');
@@ -35,11 +27,9 @@ test('a load fills its progress bar', async () => {
     new MutationObserver(look).observe(progress, { attributes: true });
     document.getElementById('default')?.click();
   }));
-  await page.close();
 });
 
-test('the example is ranked unasked, best first, with the native scores', async () => {
-  const { page, faults } = await session.open();
+test('the example is ranked unasked, best first, with the native scores', EVERY_BROWSER, async ({ demo: { page, faults } }) => {
   await page.waitForSelector('.result');
   const shown = await page.locator('.result .text').allInnerTexts();
   const scores = (await page.locator('.result .score').allInnerTexts()).map(Number);
@@ -60,25 +50,21 @@ test('the example is ranked unasked, best first, with the native scores', async 
   await page.fill('#document-1', 'The capital of the United States is Washington.');
   await page.click('#rerank');
   await page.waitForSelector('.result:has-text("The capital of the United States is Washington.")');
-  await page.close();
 });
 
-test('what someone has begun to write is not ranked unasked', async () => {
-  const page = await session.browser.newPage();
+test('what someone has begun to write is not ranked unasked', async ({ page, address }) => {
   // As soon as the page is there, so that no model is faster.
   await page.addInitScript(() => addEventListener('DOMContentLoaded', () => {
     const query = document.querySelector('#query');
     if (query instanceof HTMLInputElement) query.value = 'What is the capital of Nevada?';
   }));
-  await page.goto(session.address);
+  await page.goto(address);
   await page.waitForSelector('#rerank:enabled');
   assert.equal(await page.inputValue('#query'), 'What is the capital of Nevada?');
   assert.equal(await page.locator('.result').count(), 0);
-  await page.close();
 });
 
-test('documents are added and removed by keyboard, and top_n cuts', async () => {
-  const { page } = await session.open();
+test('documents are added and removed by keyboard, and top_n cuts', async ({ demo: { page } }) => {
   await page.focus('#add');
   await page.keyboard.press('Enter');
   await page.keyboard.type('Paris is the capital of France.');
@@ -91,11 +77,9 @@ test('documents are added and removed by keyboard, and top_n cuts', async () => 
   await page.keyboard.press('Enter');
   await page.waitForSelector(DONE);
   assert.equal(await page.locator('.result').count(), 2);
-  await page.close();
 });
 
-test('a bad request shows its error, and the next one works', async () => {
-  const { page } = await session.open();
+test('a bad request shows its error, and the next one works', async ({ demo: { page } }) => {
   await page.waitForSelector(READY);
   await page.fill('#query', '  ');
   await page.click('#rerank');
@@ -105,11 +89,9 @@ test('a bad request shows its error, and the next one works', async () => {
   await page.click('#rerank');
   await page.waitForSelector(DONE);
   assert.ok(await page.isHidden('#answer-error'));
-  await page.close();
 });
 
-test('Stop ends a long request, and the next one works', async () => {
-  const { page } = await session.open();
+test('Stop ends a long request, and the next one works', async ({ demo: { page } }) => {
   await page.waitForSelector(READY);
   const long = 'Words without end, and then some more of them. '.repeat(4000);
   for (let index = 1; index <= 4; index++) await page.fill(`#document-${index}`, `${index} ${long}`);
@@ -119,11 +101,9 @@ test('Stop ends a long request, and the next one works', async () => {
   for (let index = 1; index <= 4; index++) await page.fill(`#document-${index}`, `short ${index}`);
   await page.click('#rerank');
   await page.waitForSelector(DONE);
-  await page.close();
 });
 
-test('a file of the user replaces the model; a bad one and a bad address show why', async () => {
-  const { page } = await session.open();
+test('a file of the user replaces the model; a bad one and a bad address show why', async ({ demo: { page } }) => {
   await page.waitForSelector(READY);
   await page.getByText('Use another model').click();
   await page.setInputFiles('#file', { name: 'notes.gguf', mimeType: '', buffer: Buffer.from('not a model') });
@@ -138,22 +118,23 @@ test('a file of the user replaces the model; a bad one and a bad address show wh
   assert.ok(await page.isHidden('#small'), 'the label is for the default model');
   await page.click('#rerank');
   await page.waitForSelector(DONE);
-  await page.close();
 });
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-  test(`at phone width nothing scrolls sideways (${colorScheme})`, async () => {
-    const { page } = await session.open({ viewport: { width: 360, height: 740 }, colorScheme });
-    await page.getByText('Use another model').click();
-    await page.getByText('Options').click();
-    await page.fill('#document-1', 'x'.repeat(400));
-    await page.click('#rerank');
-    await page.waitForSelector(DONE);
-    const { scroll, client } = await page.evaluate(() => ({
-      scroll: document.documentElement.scrollWidth,
-      client: document.documentElement.clientWidth,
-    }));
-    assert.ok(scroll <= client, `${scroll} > ${client}`);
-    await page.close();
+  test.describe(`at phone width, ${colorScheme}`, () => {
+    test.use({ viewport: { width: 360, height: 740 }, colorScheme });
+
+    test('nothing scrolls sideways', async ({ demo: { page } }) => {
+      await page.getByText('Use another model').click();
+      await page.getByText('Options').click();
+      await page.fill('#document-1', 'x'.repeat(400));
+      await page.click('#rerank');
+      await page.waitForSelector(DONE);
+      const { scroll, client } = await page.evaluate(() => ({
+        scroll: document.documentElement.scrollWidth,
+        client: document.documentElement.clientWidth,
+      }));
+      assert.ok(scroll <= client, `${scroll} > ${client}`);
+    });
   });
 }

@@ -1,21 +1,18 @@
 /** The package's answers: their form, and their equality with the native program's. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { SEEDS, nativeScores, start } from './browser.mjs';
+import { EVERY_BROWSER, test } from './fixtures.mjs';
 import { openPackage } from './package.mjs';
+import { SEEDS, nativeScores } from './program.mjs';
 
-/** @type {Awaited<ReturnType<typeof start>>} */
-let session;
-/** @type {import('playwright-core').Page} */
+/** @type {import('@playwright/test').Page} */
 let page;
-before(async () => {
-  session = await start();
-  page = await openPackage(session);
+test.beforeAll(async ({ browser, address }) => {
+  page = await openPackage({ browser, address });
   await page.evaluate(async () => {
     Object.assign(window, { reranker: await window.Reranker.load(window.model) });
   });
 });
-after(() => session?.stop());
+test.afterAll(() => page.close());
 
 for (const [name, seed] of Object.entries(SEEDS)) {
   test(`${name}: exactly the documented keys, best first, top_n kept`, async () => {
@@ -33,7 +30,7 @@ for (const [name, seed] of Object.entries(SEEDS)) {
     assert.deepEqual(scores, [...scores].sort((a, b) => b - a));
   });
 
-  test(`${name}: scores equal the native program's`, async () => {
+  test(`${name}: scores equal the native program's`, EVERY_BROWSER, async () => {
     const { query, documents } = seed;
     const scores = await page.evaluate(
       ({ query, documents }) => window.reranker.score(query, documents),
@@ -58,19 +55,6 @@ test('score keeps the order of the documents, equal ones too', async () => {
   assert.equal(ranked.results.length, 4);
 });
 
-test('progress counts documents up to all of them', async () => {
-  const reports = await page.evaluate(async () => {
-    /** @type {import('../../src/js/protocol.ts').RerankProgress[]} */
-    const reports = [];
-    const documents = Array.from({ length: 60 }, (_, index) => `${index} ${'word '.repeat(60)}`);
-    await window.reranker.rerank({ query: 'q', documents }, { onProgress: (report) => reports.push(report) });
-    return reports;
-  });
-  const counts = reports.map((report) => report.documents);
-  assert.deepEqual(counts, [...counts].sort((a, b) => a - b));
-  assert.deepEqual(reports.at(-1), { documents: 60, total: 60 });
-});
-
 test('an instruction changes scores, and warnings reach their listener', async () => {
   const { plain, instructed, warnings } = await page.evaluate(async () => {
     /** @type {import('../../src/js/protocol.ts').Warning[]} */
@@ -87,6 +71,27 @@ test('an instruction changes scores, and warnings reach their listener', async (
   assert.ok(cut?.kind === 'truncated' && cut.index === 2 && cut.message.includes('documents[2]'), JSON.stringify(warnings));
   const templated = warnings.find((warning) => warning.kind === 'already_templated');
   assert.ok(templated?.kind === 'already_templated' && templated.field === 'documents[1]', JSON.stringify(warnings));
+});
+
+test('text of a document that is not scored is told in a warning; rank_fields score it', async () => {
+  const { left, ranked, joined, warnings } = await page.evaluate(async () => {
+    /** @type {import('../../src/js/protocol.ts').Warning[]} */
+    const warnings = [];
+    const reranker = await window.Reranker.load(window.model, { onWarning: (warning) => warnings.push(warning) });
+    const documents = [{ id: 'a', title: 'Cats', text: 'They sleep.' }, { title: 'Dogs', text: 'They bark.' }];
+    const left = await reranker.score('pets', documents);
+    const ranked = await reranker.score('pets', documents, { rank_fields: ['title', 'text'] });
+    const joined = await reranker.score('pets', documents.map(({ title, text }) => `title: ${title}\ntext: ${text}`));
+    const plain = await reranker.score('pets', documents.map(({ text }) => text));
+    reranker.dispose();
+    return { left: left.every((score, index) => score === plain[index]), ranked, joined, warnings };
+  });
+  assert.ok(left, 'only the text is scored');
+  assert.deepEqual(ranked, joined);
+  assert.equal(warnings.length, 1, JSON.stringify(warnings));
+  const [unused] = warnings;
+  assert.ok(unused?.kind === 'unused' && unused.field === 'documents[0].title', JSON.stringify(unused));
+  assert.match(unused.message, /rank_fields/);
 });
 
 test('URL, string, Blob, File, ArrayBuffer and Uint8Array, also on shared memory, give equal scores; a name is kept', async () => {
@@ -111,18 +116,4 @@ test('URL, string, Blob, File, ArrayBuffer and Uint8Array, also on shared memory
   for (const scores of all) assert.deepEqual(scores, all[0]);
   assert.equal(name, 'mine');
   assert.ok(intact, "the caller's buffer is left alone");
-});
-
-test('a load reports download and load up to their totals', async () => {
-  const reports = await page.evaluate(async () => {
-    /** @type {import('../../src/js/protocol.ts').LoadProgress[]} */
-    const reports = [];
-    const reranker = await window.Reranker.load(window.model, { onProgress: (report) => reports.push(report) });
-    reranker.dispose();
-    return reports;
-  });
-  for (const phase of ['download', 'load']) {
-    const last = reports.filter((report) => report.phase === phase).at(-1);
-    assert.ok(last && last.loaded > 0 && last.loaded === last.total, JSON.stringify(reports));
-  }
 });

@@ -2,38 +2,29 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ROOT, SEEDS, nativeScores, start } from './browser.mjs';
-import { openPackage } from './package.mjs';
+import { EVERY_BROWSER, test } from './fixtures.mjs';
+import { openPackage, pickFile } from './package.mjs';
+import { PROGRAM, ROOT, SEEDS, nativeScores } from './program.mjs';
 
 const FOLDER = 'target/types';
 const TYPES = ['f32', 'f16', 'bf16', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q8_0', 'q2_k', 'q3_k', 'q4_k', 'q5_k', 'q6_k', 'q4_k_m'];
 /** Inputs that K types can hold, of one matrix more blocks than a kernel unpacks at once. */
 const SHAPE = ['--shape', 'tiny', '--layers', '2', '--hidden', '256', '--ffn', '1536'];
 
-/** @type {Awaited<ReturnType<typeof start>>} */
-let session;
-before(async () => {
-  mkdirSync(new URL(FOLDER, ROOT), { recursive: true });
-  session = await start();
-});
-after(() => session?.stop());
+test.beforeAll(() => mkdirSync(new URL(FOLDER, ROOT), { recursive: true }));
 
 for (const type of TYPES) {
-  test(`${type}: scores of all builds equal the native program's`, async () => {
+  test(`${type}: scores of all builds equal the native program's`, EVERY_BROWSER, async ({ browser, address }) => {
     const file = `${FOLDER}/${type}.gguf`;
-    execFileSync('target/release/qwen3-rerank', ['random', ...SHAPE, '--type', type, '--seed', '1', file], { cwd: ROOT });
+    execFileSync(PROGRAM, ['random', ...SHAPE, '--type', type, '--seed', '1', file], { cwd: ROOT });
     const { query, documents } = SEEDS.regolo;
     const native = nativeScores(query, documents, file);
-    const page = await openPackage(session);
-    await page.evaluate(() => document.body.append(Object.assign(document.createElement('input'), { type: 'file' })));
-    await page.setInputFiles('input', fileURLToPath(new URL(file, ROOT)));
+    const page = await openPackage({ browser, address });
+    await pickFile(page, fileURLToPath(new URL(file, ROOT)));
     for (const [build, threads] of /** @type {const} */ ([['simd128', 1], ['simd128', 2], ['relaxed', 1], ['relaxed', 2]])) {
       const { scores, paths } = await page.evaluate(async ({ query, documents, build, threads }) => {
-        const source = document.querySelector('input')?.files?.[0];
-        if (!source) throw new Error('the file was not taken');
-        const reranker = await window.Reranker.load(source, { build, threads });
+        const reranker = await window.Reranker.load(window.pickedFile(), { build, threads });
         const answer = { scores: await reranker.score(query, documents), paths: (await reranker.diagnostics()).paths };
         reranker.dispose();
         return answer;

@@ -1,10 +1,10 @@
 /** What `openPackage` and the tests put on the page's window. */
-import type { Reranker } from '../../src/js/index.ts';
+import type { RerankOptions, Reranker } from '../../src/js/index.ts';
 
 declare global {
   interface Outcome {
     value?: unknown;
-    error?: { name: string; kind?: string; field?: string; message: string; own: boolean };
+    error?: { name: string; kind: string | undefined; field: string | undefined; message: string; own: boolean };
   }
   interface Window {
     Reranker: typeof Reranker;
@@ -12,10 +12,13 @@ declare global {
     model: string;
     /** Workers that the page started. */
     started: Worker[];
-    /** Documents that take seconds to score. */
-    long: string[];
     /** The model's bytes. */
     whole: ArrayBuffer;
     outcome(promise: Promise<unknown>): Promise<Outcome>;
+    startLong(reranker: Reranker, options?: RerankOptions): Promise<{ long: Promise<Outcome> | undefined }>;
+    pickedFile(): File;
+    /** A load under way, and how to abort it. */
+    loading: Promise<Outcome>;
+    abortLoading(): void;
   }
 }

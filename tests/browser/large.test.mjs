@@ -1,14 +1,14 @@
 /**
- * Models of the 0.6B shape, loaded from a File in Chromium: their margins are the
- * native program's. Takes minutes and gigabytes: `npm run parity -- --large`.
+ * Models of the 0.6B shape, loaded from a File: their margins are the native
+ * program's. Takes minutes and gigabytes: `npm run parity -- --large`.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ROOT, nativeScores, start } from './browser.mjs';
-import { openPackage } from './package.mjs';
+import { test } from './fixtures.mjs';
+import { openPackage, pickFile } from './package.mjs';
+import { PROGRAM, ROOT, nativeScores } from './program.mjs';
 
 const FOLDER = 'target/large';
 
@@ -20,37 +20,27 @@ const FOLDER = 'target/large';
 /** @type {{ large: Model[], requests: Request[] }} */
 const golden = JSON.parse(readFileSync(new URL('tests/fixtures/golden.json', ROOT), 'utf8'));
 
-/** @type {Awaited<ReturnType<typeof start>>} */
-let session;
-before(async () => {
-  mkdirSync(new URL(FOLDER, ROOT), { recursive: true });
-  session = await start();
-});
-after(() => session?.stop());
+test.beforeAll(() => mkdirSync(new URL(FOLDER, ROOT), { recursive: true }));
 
 /** The log-odds of a probability. */
 const margin = (/** @type {number} */ score) => Math.log(score / (1 - score));
 
 for (const { type, seed, bytes, sets } of golden.large) {
-  test(`0.6B shape, ${type}: margins in Chromium are the native ones`, async (t) => {
+  test(`0.6B shape, ${type}: margins are the native ones`, async ({ browser, address }) => {
+    test.setTimeout(30 * 60_000);
     const file = `${FOLDER}/0.6b-${type}.gguf`;
     const random = ['random', '--shape', '0.6b', '--type', type, '--seed', String(seed), file];
-    execFileSync('target/release/qwen3-rerank', random, { cwd: ROOT });
-    const page = await openPackage(session);
-    await page.evaluate(() => {
-      document.body.append(Object.assign(document.createElement('input'), { type: 'file', id: 'large' }));
-    });
-    await page.setInputFiles('#large', fileURLToPath(new URL(file, ROOT)));
+    execFileSync(PROGRAM, random, { cwd: ROOT });
+    const page = await openPackage({ browser, address });
+    await pickFile(page, fileURLToPath(new URL(file, ROOT)));
     const loaded = await page.evaluate(async () => {
       const started = performance.now();
-      const input = /** @type {HTMLInputElement} */ (document.getElementById('large'));
-      const source = input.files?.[0];
-      if (!source) throw new Error('the file was not taken');
+      const source = window.pickedFile();
       Object.assign(window, { reranker: await window.Reranker.load(source) });
       return { bytes: source.size, seconds: (performance.now() - started) / 1000 };
     });
     assert.equal(loaded.bytes, bytes);
-    t.diagnostic(`loaded in ${loaded.seconds.toFixed(1)} s`);
+    console.log(`loaded in ${loaded.seconds.toFixed(1)} s`);
     for (const { query, documents } of golden.requests.filter(({ set }) => sets.includes(set))) {
       assert.ok(documents.length >= 10);
       const started = performance.now();
@@ -62,7 +52,7 @@ for (const { type, seed, bytes, sets } of golden.large) {
       const native = nativeScores(query, documents, file);
       const differences = scores.map((score, i) => Math.abs(margin(score) - margin(native[i] ?? Number.NaN)));
       const largest = Math.max(...differences);
-      t.diagnostic(`${documents.length} documents in ${seconds.toFixed(1)} s; largest difference ${largest}`);
+      console.log(`${documents.length} documents in ${seconds.toFixed(1)} s; largest difference ${largest}`);
       // The same sums in the same order; only the log-odds of a printed score round.
       assert.ok(largest <= 1e-9, `${largest}`);
     }
