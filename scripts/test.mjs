@@ -7,9 +7,11 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BROWSERS, ensureBrowser } from './browsers.mjs';
 import { RELAXED, WASM, WASM_UNIT_TESTS, buildNative, buildPackage } from './build.mjs';
-import { MissingTool } from './system-packages.mjs';
+import { checkDocs } from './docs.mjs';
+import { checkPackages } from './package.mjs';
 import { assemblePage } from './page.mjs';
 import { Failure, ROOT, run, script, step } from './run.mjs';
+import { MissingTool } from './system-packages.mjs';
 import { ARM, ensureArmTools, ensureBundlers, ensureLlama, ensurePackages, ensureTestRunner, requireCompilers } from './toolchain.mjs';
 
 /** @typedef {import('./browsers.mjs').BrowserName} BrowserName */
@@ -19,6 +21,9 @@ const parts = { lint, rust, arm, wasm, browser, peers };
 
 /** Parts that run only when asked for. */
 const others = { parity };
+
+/** Cargo's features of the native program without the embedded model. */
+const WITHOUT_MODEL = ['--no-default-features', '--features', 'native'];
 
 let programIsBuilt = false;
 
@@ -65,17 +70,25 @@ async function lint() {
   await run('cargo', ['fmt', '--check']);
   await run('cargo', ['clippy', '--release', '--all-targets', '--features', 'bench', '--', '-D', 'warnings']);
   await run('cargo', ['clippy', '--lib', '--test', 'wasm', ...WASM, '--', '-D', 'warnings']);
+  // A program without a model in it.
+  await run('cargo', ['clippy', '--release', '--all-targets', ...WITHOUT_MODEL, '--', '-D', 'warnings']);
   // The code of the other builds.
   await run('cargo', ['clippy', '--lib', '--features', 'threads', ...WASM, '--', '-D', 'warnings', ...RELAXED.rustc]);
   await buildPackage();
   await run('node_modules/.bin/tsc', ['-p', 'scripts']);
+  await checkDocs();
+  await checkPackages();
 }
 
 /** All of cargo's tests, in the profile of the shipped program, which this builds too. */
 async function rust() {
   step('testing the crate');
+  // Without a model in the program, before the program that later parts run is built.
+  await run('cargo', ['test', '--release', '--test', 'native', ...WITHOUT_MODEL, '--', 'cli', 'server']);
   await run('cargo', ['test', '--release']);
   programIsBuilt = true;
+  step('testing kernels and readers with debug assertions and overflow checks');
+  await run('cargo', ['test', '--lib', '--no-default-features', '--features', 'threads', '--', 'kernel', 'gguf', 'engine::batch']);
 }
 
 /** Builds the program unless `rust` has: by itself it is built with other features of its dependencies. */

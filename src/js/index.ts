@@ -5,13 +5,13 @@
 import { Client } from './client.js';
 import {
   type LoadOptions, type RerankOptions, type ScoreOptions, type Source,
-  checkLoadOptions, checkRerankOptions, modelSource, plainRequest,
+  checkLoadOptions, checkRerankOptions, modelSources, plainRequest,
 } from './options.js';
 import { type Plan, makePlan } from './plan.js';
 import type { Diagnostics, ModelInfo, ModelSource, Ranking, RerankRequest, RerankResponse, Warning } from './protocol.js';
 
 export { type ErrorKind, RerankError } from './errors.js';
-export type { LoadOptions, RerankOptions, ScoreOptions, Source } from './options.js';
+export type { LoadOptions, ModelFile, RerankOptions, ScoreOptions, Source } from './options.js';
 export type { Build } from './plan.js';
 export type {
   Diagnostics, LoadProgress, ModelInfo, RerankProgress, RerankRequest, RerankResponse, Warning,
@@ -38,24 +38,25 @@ export class Reranker {
   }
 
   /**
-   * Loads a model. Rejects with a `RerankError`, or as `fetch` does when
+   * Loads a model; a split one from an array of all its files. Rejects with a `RerankError`, or as `fetch` does when
    * `options.signal` aborts; nothing of the model stays in memory then.
    */
   static async load(source: Source, options: LoadOptions = {}): Promise<Reranker> {
     checkLoadOptions(options);
     const plan = makePlan(options);
-    const from = modelSource(source, options.headers);
+    const files = modelSources(source, options.headers);
     options.signal?.throwIfAborted();
-    return Reranker.#load(from, options, plan);
+    return Reranker.#load(files, options, plan);
   }
 
-  static async #load(source: ModelSource, options: LoadOptions, plan: Plan): Promise<Reranker> {
-    const { name, maxLength, signal, onProgress, onWarning } = options;
+  static async #load(sources: ModelSource[], options: LoadOptions, plan: Plan): Promise<Reranker> {
+    const { name, maxLength, anyPooling, signal, onProgress, onWarning } = options;
     const body = {
-      source,
+      sources,
       threads: plan.threads,
       ...(name === undefined ? {} : { name }),
       ...(maxLength === undefined ? {} : { maxLength }),
+      ...(anyPooling === undefined ? {} : { anyPooling }),
     };
     const client = new Client(plan);
     try {
@@ -66,7 +67,7 @@ export class Reranker {
       if (client.threadless === undefined) throw error;
     }
     const threads_reason = `the threads could not be started: ${client.threadless}`;
-    return Reranker.#load(source, options, { ...plan, threads: 1, threads_reason });
+    return Reranker.#load(sources, options, { ...plan, threads: 1, threads_reason });
   }
 
   /** Orders documents, best first, in the documented form `{model, query, results}`. */

@@ -3,8 +3,11 @@ import { RerankError } from './errors.js';
 import { type Build, MAX_THREADS } from './plan.js';
 import type { LoadProgress, ModelSource, RerankProgress, RerankRequest, Warning } from './protocol.js';
 
-/** A model to load: an address, a file that the user picked, or bytes. */
-export type Source = string | URL | Blob | ArrayBuffer | Uint8Array;
+/** One file of a model: an address, a file that the user picked, or bytes. */
+export type ModelFile = string | URL | Blob | ArrayBuffer | Uint8Array;
+
+/** A model to load: its file, or all files of a split model in any order. */
+export type Source = ModelFile | readonly ModelFile[];
 
 /** How to load a model. */
 export interface LoadOptions {
@@ -12,8 +15,10 @@ export interface LoadOptions {
   name?: string;
   /** Longest prompt in tokens, template included; 8192 when left out. */
   maxLength?: number;
-  /** Sent with the download, such as an authorization. */
+  /** Sent with each download, such as an authorization. */
   headers?: HeadersInit;
+  /** Takes a file that says it is an embedding model, which is refused otherwise. */
+  anyPooling?: boolean;
   /**
    * Threads that compute, 1 to 32. When left out: `navigator.hardwareConcurrency`, at most 8.
    * One where the page is not cross-origin isolated.
@@ -59,6 +64,7 @@ function wrongValue(field: string, value: unknown, expected: string): RerankErro
 export function checkLoadOptions(options: LoadOptions): void {
   checkObject('options', options);
   checkType('name', options.name, 'string');
+  checkType('anyPooling', options.anyPooling, 'boolean');
   checkType('onProgress', options.onProgress, 'function');
   checkType('onWarning', options.onWarning, 'function');
   checkSignal(options.signal);
@@ -146,13 +152,24 @@ function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : Uint8Array.from(bytes);
 }
 
-/** A source in a form that can be posted to the worker. */
-export function modelSource(source: Source, headers: HeadersInit | undefined): ModelSource {
+/** Most files of a split model; the core has the same limit. */
+const MAX_FILES = 1_000;
+
+/** The files of a model in a form that can be posted to the worker. */
+export function modelSources(source: Source, headers: HeadersInit | undefined): ModelSource[] {
+  if (!Array.isArray(source)) return [modelSource(source as ModelFile, headers)];
+  if (source.length === 0 || source.length > MAX_FILES) {
+    throw wrongValue('source', `${source.length} files`, `from 1 to ${MAX_FILES}`);
+  }
+  return Array.from(source as readonly ModelFile[], (file) => modelSource(file, headers));
+}
+
+function modelSource(source: ModelFile, headers: HeadersInit | undefined): ModelSource {
   if (source instanceof Blob) return source;
   if (source instanceof ArrayBuffer) return new Blob([source]);
   if (source instanceof Uint8Array) return new Blob([ownBytes(source)]);
   if (typeof source !== 'string' && !(source instanceof URL)) {
-    throw wrongShape('source', 'a URL, File, Blob, ArrayBuffer or Uint8Array');
+    throw wrongShape('source', 'a URL, File, Blob, ArrayBuffer or Uint8Array, or an array of them');
   }
   const base = typeof document === 'undefined' ? location.href : document.baseURI;
   let url: URL;
@@ -172,7 +189,7 @@ function checkObject(field: string, value: unknown): void {
   if (typeof value !== 'object' || value === null) throw wrongShape(field, 'an object');
 }
 
-function checkType(field: string, value: unknown, type: 'string' | 'number' | 'function'): void {
+function checkType(field: string, value: unknown, type: 'string' | 'number' | 'boolean' | 'function'): void {
   if (value !== undefined && typeof value !== type) throw wrongShape(field, `a ${type}`);
 }
 

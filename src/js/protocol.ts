@@ -148,12 +148,15 @@ export interface Ranking {
   warnings: Warning[];
 }
 
-/** Where the worker reads the model from: the file itself, or its address. */
+/** Where the worker reads a file of the model from: the file itself, or its address. */
 export type ModelSource = Blob | { url: string; headers: [string, string][] };
 
 /** Page to worker. */
 export type Request =
-  | { type: 'load'; id: number; source: ModelSource; threads: number; name?: string; maxLength?: number }
+  | {
+      type: 'load'; id: number; sources: ModelSource[]; threads: number;
+      name?: string; maxLength?: number; anyPooling?: boolean;
+    }
   | { type: 'rerank'; id: number; request: RerankRequest }
   | { type: 'diagnostics'; id: number }
   | { type: 'abort'; id: number }

@@ -75,23 +75,45 @@ async function answer(request: Load | Rerank, signal: AbortSignal): Promise<void
   }
 }
 
-async function load({ id, source, threads, name, maxLength }: Load, signal: AbortSignal) {
-  const file = source instanceof Blob ? source : fetchModel(id, source, signal);
-  // The file and the module are downloaded side by side.
-  const [model] = await Promise.all([file, instantiate(threads)]);
+async function load({ id, sources, threads, name, maxLength, anyPooling }: Load, signal: AbortSignal) {
+  // The files and the module are downloaded side by side.
+  const [files] = await Promise.all([fetchFiles(id, sources, signal), instantiate(threads)]);
   const progress = reporter<LoadProgress>(id);
   const onProgress = (loaded: number, total: number) => progress.report({ phase: 'load', loaded, total });
-  engine = new bindings.Engine([model], name, maxLength, onProgress);
+  engine = new bindings.Engine(files, name, maxLength, onProgress, anyPooling);
   progress.finish();
   return engine.info;
 }
 
-async function fetchModel(id: number, source: Exclude<ModelSource, Blob>, signal: AbortSignal): Promise<Blob> {
+/** Downloads the files that are not there yet. Where one fails, the others stop. */
+async function fetchFiles(id: number, sources: ModelSource[], signal: AbortSignal): Promise<Blob[]> {
+  if (sources.every((source) => source instanceof Blob)) return sources;
   const progress = reporter<LoadProgress>(id);
-  const onProgress = (loaded: number, total: number | null) => progress.report({ phase: 'download', loaded, total });
-  const file = await download({ ...source, signal, onProgress });
-  progress.finish();
-  return file;
+  const failed = new AbortController();
+  const files: { loaded: number; total: number | null }[] = [];
+  const report = () => {
+    const sum = (key: 'loaded' | 'total') => files.reduce((bytes, file) => bytes + (file[key] ?? Number.NaN), 0);
+    const total = sum('total');
+    progress.report({ phase: 'download', loaded: sum('loaded'), total: Number.isNaN(total) ? null : total });
+  };
+  const fetchFile = (source: ModelSource) => {
+    if (source instanceof Blob) return source;
+    const file: { loaded: number; total: number | null } = { loaded: 0, total: null };
+    files.push(file);
+    const onProgress = (loaded: number, total: number | null) => {
+      Object.assign(file, { loaded, total });
+      report();
+    };
+    return download({ ...source, signal: AbortSignal.any([signal, failed.signal]), onProgress });
+  };
+  try {
+    const blobs = await Promise.all(sources.map(fetchFile));
+    progress.finish();
+    return blobs;
+  } catch (thrown) {
+    failed.abort();
+    throw signal.aborted ? signal.reason : thrown;
+  }
 }
 
 async function instantiate(threads: number): Promise<void> {
