@@ -78,7 +78,7 @@ export async function ensureBundlers() {
 
 /** The tools' own compiler settings: they run for seconds, so that optimising them would take longer than it saves. */
 const QUICK_BUILD = {
-  CARGO_PROFILE_RELEASE_OPT_LEVEL: '1', CARGO_PROFILE_RELEASE_LTO: 'off', CARGO_PROFILE_RELEASE_DEBUG: '0',
+  CARGO_PROFILE_RELEASE_OPT_LEVEL: '0', CARGO_PROFILE_RELEASE_LTO: 'off', CARGO_PROFILE_RELEASE_DEBUG: '0',
   CARGO_TARGET_DIR: `${TOOLS}/build`,
 };
 
