@@ -50,7 +50,7 @@ pub struct LongWord {
 /// A place of the word, by the token before it.
 #[derive(Default)]
 struct Visit {
-    at: usize,
+    at: Option<usize>,
     /// The tokens that begin there in results.
     followers: Vec<u32>,
 }
@@ -94,8 +94,8 @@ impl LongWord {
             let ahead = |at: usize| self.bytes[at..].get(..bpe.lexicon.longest());
             let visit = self.visits.entry(before).or_default();
             // The same tokens follow as where the same token preceded the same bytes.
-            let known = !visit.followers.is_empty() && ahead(at).is_some();
-            if !known || ahead(visit.at) != ahead(at) {
+            let known = ahead(at).is_some() && visit.at.and_then(ahead) == ahead(at);
+            if !known {
                 visit.followers.clear();
                 for id in bpe.lexicon.prefixes(&self.bytes[at..]) {
                     let place = at + bpe.lexicon.token(id).len();
@@ -105,7 +105,7 @@ impl LongWord {
                     }
                 }
             }
-            visit.at = at;
+            visit.at = Some(at);
             for &id in &visit.followers {
                 self.last[at + bpe.lexicon.token(id).len()] = id;
             }
