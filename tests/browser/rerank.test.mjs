@@ -1,8 +1,10 @@
 /** The package's answers: their form, and their equality with the native program's. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { EVERY_BROWSER, test } from './fixtures.mjs';
 import { openPackage } from './package.mjs';
-import { SEEDS, nativeScores } from './program.mjs';
+import { ROOT, SEEDS, UNTRAINED, nativeScores } from './program.mjs';
+import { split } from './shards.mjs';
 
 /** @type {import('@playwright/test').Page} */
 let page;
@@ -116,4 +118,20 @@ test('URL, string, Blob, File, ArrayBuffer and Uint8Array, also on shared memory
   for (const scores of all) assert.deepEqual(scores, all[0]);
   assert.equal(name, 'mine');
   assert.ok(intact, "the caller's buffer is left alone");
+});
+
+test('a split model loads from its files in any order; one file alone names what is missing', async () => {
+  const files = split(readFileSync(new URL(UNTRAINED, ROOT))).map((file) => file.toString('base64'));
+  const { scores, alone, none } = await page.evaluate(async (files) => {
+    const shards = files.map((file) => Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0)));
+    const reranker = await window.Reranker.load([...shards].reverse());
+    const scores = await reranker.score('capital of France', ['Paris', 'Berlin']);
+    reranker.dispose();
+    const first = /** @type {Uint8Array} */ (shards[0]);
+    return { scores, alone: await window.outcome(window.Reranker.load(first)), none: await window.outcome(window.Reranker.load([])) };
+  }, files);
+  assert.deepEqual(scores, nativeScores('capital of France', ['Paris', 'Berlin'], UNTRAINED));
+  assert.equal(alone.error?.kind, 'invalid_model');
+  assert.match(alone.error?.message ?? '', /split/);
+  assert.deepEqual([none.error?.kind, none.error?.field], ['invalid_value', 'source']);
 });

@@ -13,17 +13,28 @@ class Cursor {
     this.file = file;
   }
 
+  /**
+   * Moves on.
+   * @param {number} bytes
+   * @returns where it was
+   */
+  pass(bytes) {
+    const start = this.at;
+    this.at += bytes;
+    return start;
+  }
+
   u32() {
-    return this.file.readUInt32LE((this.at += 4) - 4);
+    return this.file.readUInt32LE(this.pass(4));
   }
 
   u64() {
-    return Number(this.file.readBigUInt64LE((this.at += 8) - 8));
+    return Number(this.file.readBigUInt64LE(this.pass(8)));
   }
 
   text() {
-    const length = this.u64();
-    return this.file.toString('utf8', this.at, (this.at += length));
+    const start = this.pass(this.u64());
+    return this.file.toString('utf8', start, this.at);
   }
 
   /** @param {number} type */

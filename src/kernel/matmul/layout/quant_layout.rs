@@ -65,7 +65,8 @@ impl QuantLayout {
         })
     }
 
-    /// Bits of the weights that are multiplied.
+    /// Bits of the weights that are multiplied. The kernels of simd128 do not ask.
+    #[cfg_attr(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")), allow(dead_code))]
     pub fn weight_bits(self) -> usize {
         if self.is_table { 8 } else { self.bits }
     }
