@@ -379,7 +379,7 @@ fn broken_configs_are_refused() {
             with("layer_types", json!(["full_attention", "sliding_attention"])),
             "layer_types/1 is \"sliding_attention\"; must be \"full_attention\"",
         ),
-        (with("max_position_embeddings", json!(10)), "context_length: is 10; the prompt's frame"),
+        (with("max_position_embeddings", json!(10)), "context_length: is 10; the prompt template"),
         (with("rms_norm_eps", json!(5)), "rms_norm_eps: is 5; must lie between 0 and 1"),
         (with("rope_theta", json!(0.5)), "rope_theta: is 0.5; must be above 1"),
         (with("hidden_act", json!("gelu")), "hidden_act is \"gelu\"; must be \"silu\" or null"),
@@ -550,7 +550,7 @@ fn a_source_that_would_not_load_is_refused() {
     let error = refusal(&|parts| parts.tensor("blk.0.attn_norm.weight").data[2..4].fill(0xff));
     assert!(error.contains(&place), "{error}");
     let error = refusal(&|parts| *parts.value("qwen3.context_length") = Value::U32(10));
-    assert!(error.contains("qwen3.context_length: is 10; the prompt's frame"), "{error}");
+    assert!(error.contains("qwen3.context_length: is 10; the prompt template"), "{error}");
     assert!(!leaves_partial(folder.path()));
 }
 
