@@ -118,10 +118,13 @@ async function assembleDist(builds, options) {
   }
 }
 
-/** The command line and server. */
-export async function buildNative() {
+/**
+ * The command line and server.
+ * @param {string} [profile] cargo's
+ */
+export async function buildNative(profile = 'release') {
   step('building the native program');
-  await run('cargo', ['build', '--release', '--bin', 'qwen3-rerank']);
+  await run('cargo', ['build', '--profile', profile, '--bin', 'qwen3-rerank']);
 }
 
 /**

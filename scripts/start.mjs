@@ -12,11 +12,14 @@ import { requireCompilers } from './toolchain.mjs';
 
 const HOST = '127.0.0.1';
 
+/** Cargo's profile: of Cargo.toml, for a build from nothing that is short. */
+const PROFILE = 'start';
+
 await script(async () => {
   const { values } = parseArgs({ options: { port: { type: 'string' } } });
   const complete = isBuilt();
   requireCompilers();
-  await Promise.all([complete ? buildPackage() : buildFirstPackage(), buildNative()]);
+  await Promise.all([complete ? buildPackage() : buildFirstPackage(), buildNative(PROFILE)]);
   await assemblePage(complete ? undefined : FIRST);
   const server = serve(values.port ?? process.env['PORT'] ?? String(await freePort(8080)));
   if (complete) return;
@@ -35,7 +38,7 @@ await script(async () => {
  */
 function serve(port) {
   const args = ['serve', '--page', PAGE, '--host', HOST, '--port', port];
-  const server = spawn('target/release/qwen3-rerank', args, { cwd: ROOT, stdio: 'inherit' });
+  const server = spawn(`target/${PROFILE}/qwen3-rerank`, args, { cwd: ROOT, stdio: 'inherit' });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
     process.on(signal, () => server.kill(signal));
   }

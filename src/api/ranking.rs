@@ -21,6 +21,7 @@ pub struct Ranking {
 
 /// A document's place in the request, and its score.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Ranked {
     /// Index into the request's documents.
     pub index: usize,
@@ -30,6 +31,7 @@ pub struct Ranked {
 
 /// Token counts of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Usage {
     /// Tokens of all prompts, each counted whole.
     pub prompt_tokens: usize,

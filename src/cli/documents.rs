@@ -49,8 +49,23 @@ impl DocumentArgs {
         let text = bytes.strip_prefix(json::BYTE_ORDER_MARK).unwrap_or(&bytes);
         let text = std::str::from_utf8(text)
             .map_err(|error| anyhow!("{name}: not UTF-8 text, at byte {}", error.valid_up_to()))?;
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        Ok(Documents { texts: lines.map(str::to_string).collect(), warnings: Vec::new() })
+        if !self.rank_fields.is_empty() {
+            bail!(
+                "{name}: --rank-fields needs documents that are JSON objects; these are plain lines"
+            );
+        }
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+        if !self.plain
+            && let Some((number, _)) = lines.clone().find(|(_, line)| is_object(line))
+        {
+            bail!(
+                "{name}: line {number} is a JSON object among plain lines; make all of them JSON, or give --plain if they are texts"
+            );
+        }
+        Ok(Documents {
+            texts: lines.map(|(_, line)| line.to_string()).collect(),
+            warnings: Vec::new(),
+        })
     }
 
     fn read_items(&self, items: Items) -> Result<Documents> {
@@ -97,12 +112,18 @@ fn parse(bytes: &[u8]) -> Result<Option<Items>> {
             Err(error) => bail!("starts with {{ but is not JSON: {error}; {PLAIN}"),
         },
         Some(b'"') => {
-            let strings = json::read_all(bytes.to_vec()).ok();
-            let strings = strings.filter(|items| items.iter().all(|(_, item)| item.is_string()));
-            Ok(strings.map(Items::Stream))
+            let values = json::read_all(bytes.to_vec()).ok();
+            let is_document = |(_, item): &(usize, Value)| item.is_string() || item.is_object();
+            Ok(values.filter(|items| items.iter().all(is_document)).map(Items::Stream))
         }
         _ => Ok(None),
     }
+}
+
+/// Whether a line is a JSON object.
+fn is_object(line: &str) -> bool {
+    line.trim_start().starts_with('{')
+        && json::read(line.as_bytes().to_vec()).is_ok_and(|value| value.is_object())
 }
 
 /// Fails with what to do if a value is a whole request rather than a document.

@@ -134,7 +134,7 @@ impl EvalArgs {
     fn check_queries(&self, reranker: &Reranker, queries: &[Query]) -> Result<()> {
         for query in queries {
             let request = self.request(query, vec![String::new()]);
-            reranker.start(request).with_context(|| format!("the query {:?}", query.id))?;
+            reranker.check(request).with_context(|| format!("the query {:?}", query.id))?;
         }
         Ok(())
     }

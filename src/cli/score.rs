@@ -190,6 +190,8 @@ impl Group {
 fn flush(reranker: &Reranker, group: &mut Option<Group>, output: &mut impl Write) -> Result<()> {
     let Some(Group { first_line, mut request, documents }) = group.take() else { return Ok(()) };
     request.documents = documents;
+    // Every line has an answer.
+    request.top_n = None;
     let ranking = reranker
         .rerank(&request)
         .with_context(|| format!("the group of lines from line {first_line} on"))?;

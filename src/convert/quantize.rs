@@ -59,6 +59,7 @@ pub struct Report {
 
 /// A tensor that could not have the type it should have had.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Fallback {
     /// Its name.
     pub tensor: String,

@@ -131,7 +131,21 @@ impl Reranker {
         }
     }
 
-    /// Checks a request. The work is then done by [`Job::step`], so that a caller
+    /// Checks a request by itself and against the model, and scores nothing: that its texts fit is
+    /// otherwise found out by [`Job::step`].
+    ///
+    /// # Errors
+    /// As [`Reranker::start`] and [`Job::step`].
+    pub fn check(&self, request: impl Into<Arc<RerankRequest>>) -> Result<()> {
+        let request = request.into();
+        request.validate()?;
+        let Loaded { template, info, tokenizer, .. } = &*self.0;
+        let mut encoder = Encoder::new(template, info.max_length, request)?;
+        while encoder.step(tokenizer)? {}
+        Ok(())
+    }
+
+    /// Checks a request by itself. The work is then done by [`Job::step`], so that a caller
     /// may stop between steps by dropping the job.
     ///
     /// # Errors

@@ -79,7 +79,10 @@ export class Reranker {
   async score(
     query: string, documents: RerankRequest['documents'], options: ScoreOptions = {},
   ): Promise<number[]> {
-    const { answer, order } = await this.#rank({ ...options, query, documents, top_n: null }, options);
+    const { signal: _signal, onProgress: _onProgress, ...fields } = options;
+    // Every document has a score, whichever name a caller gives the limit.
+    const request = { ...fields, query, documents, top_n: null, top_k: null };
+    const { answer, order } = await this.#rank(request, options);
     const scores: number[] = [];
     for (const [rank, { score }] of answer.results.entries()) scores[order[rank] ?? Number.NaN] = score;
     return scores;

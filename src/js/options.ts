@@ -104,7 +104,7 @@ export function plainRequest(request: RerankRequest): RerankRequest {
       throw wrongValue(field, value, 'a whole number of at least 1');
     }
   }
-  const plain: Record<string, unknown> = plainFields(request);
+  const plain: Record<string, unknown> = plainFields('request', request);
   for (const field of REQUEST_FIELDS) {
     if (request[field] !== undefined) plain[field] = plainValue(field, request[field], request.rank_fields);
   }
@@ -114,10 +114,23 @@ export function plainRequest(request: RerankRequest): RerankRequest {
 /** Most documents that a request may hold; the core has the same limit. */
 const MAX_DOCUMENTS = 10_000;
 
-/** Own fields whose values are single ones: strings, numbers, booleans and null. */
-function plainFields(object: object): Record<string, unknown> {
-  const single = (value: unknown) => value === null || ['string', 'number', 'boolean'].includes(typeof value);
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => single(value)));
+/** Own fields as JSON has them: the core reads, refuses or warns of each. `documents` has a check of its own. */
+function plainFields(place: string, object: object): Record<string, unknown> {
+  const fields = Object.entries(object).filter(([key]) => place !== 'request' || key !== 'documents');
+  return Object.fromEntries(fields.flatMap(([key, value]) => {
+    if (typeof value !== 'object' || value === null) return isJson(value) ? [[key, value]] : [];
+    try {
+      const text: string | undefined = JSON.stringify(value);
+      return text === undefined ? [] : [[key, JSON.parse(text)]];
+    } catch {
+      throw wrongShape(place === 'request' ? key : `${place}.${key}`, 'a value that JSON can hold');
+    }
+  }));
+}
+
+/** Whether JSON has such single values: it has no functions, symbols, bigints or undefined. */
+function isJson(value: unknown): boolean {
+  return value === null || ['string', 'number', 'boolean'].includes(typeof value);
 }
 
 /** A known field's value, if its shape is allowed. */
@@ -140,10 +153,10 @@ function plainDocuments(value: unknown, rankFields: unknown): (string | object)[
   return Array.from(value, (document: unknown, index) => {
     if (typeof document === 'string') return document;
     const isObject = typeof document === 'object' && document !== null && !Array.isArray(document);
-    if (isObject && isRanked) return plainFields(document);
+    if (isObject && isRanked) return plainFields(`documents[${index}]`, document);
     const text: unknown = isObject && 'text' in document ? document.text : undefined;
     if (!isObject || typeof text !== 'string') throw wrongShape(`documents[${index}]`, 'a string or {"text": string}');
-    return { ...plainFields(document), text };
+    return { ...plainFields(`documents[${index}]`, document), text };
   });
 }
 

@@ -32,8 +32,12 @@ export interface RerankRequest {
   control_tokens?: boolean | null;
   /** The texts already carry the prompt template. */
   templated?: boolean | null;
-  /** Name of the model that must be loaded, if it matters. */
+  /** A name for the model: any is taken, and the answer names the model that scored. */
   model?: string | null;
+  /** Scores are margins, logit(yes) − logit(no), instead of probabilities. */
+  raw_scores?: boolean | null;
+  /** Its `instruction` is the instruction, as in vLLM. */
+  chat_template_kwargs?: Readonly<Record<string, unknown>> | null;
 }
 
 /** The documented answer. */

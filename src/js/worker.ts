@@ -164,7 +164,7 @@ async function rerank({ id, request }: Rerank, signal: AbortSignal) {
     let lastYield = performance.now();
     for (let done = job.step(); done; done = job.step()) {
       progress.report(done);
-      if (performance.now() - lastYield < YIELD_INTERVAL) continue;
+      if (!job.waiting && performance.now() - lastYield < YIELD_INTERVAL) continue;
       await yieldToMessages();
       signal.throwIfAborted();
       lastYield = performance.now();

@@ -17,6 +17,7 @@ use crate::{Error, Result};
 
 /// How far a load has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LoadProgress {
     /// Bytes of tensors taken in so far.
     pub bytes: u64,

@@ -101,7 +101,7 @@ impl Engine {
         // One model is loaded, so any name is taken; the answer names what scored.
         let request = Arc::new(request);
         let job = self.0.start(request.clone()).map_err(throw)?;
-        Ok(EngineJob { request, job })
+        Ok(EngineJob { request, job, waiting: false })
     }
 }
 
@@ -111,6 +111,7 @@ impl Engine {
 pub struct EngineJob {
     request: Arc<RerankRequest>,
     job: Job,
+    waiting: bool,
 }
 
 /// The result of a finished job. `order[i]` is the index in the request's documents of
@@ -146,11 +147,18 @@ struct WarningMessage {
 
 #[wasm_bindgen(js_class = EngineJob)]
 impl EngineJob {
+    /// Whether the last step waits for a device: let messages in before the next.
+    #[wasm_bindgen(getter)]
+    pub fn waiting(&self) -> bool {
+        self.waiting
+    }
+
     /// Does one bounded step of work. Gives `{documents, total}`, or
     /// `undefined` when all is done.
     pub fn step(&mut self) -> Result<JsValue, JsValue> {
-        match self.job.step().map_err(throw)? {
-            // The worker yields between steps, which is when a device makes progress.
+        let step = self.job.step().map_err(throw)?;
+        self.waiting = matches!(step, JobStep::Waiting(_));
+        match step {
             JobStep::Working(progress) | JobStep::Waiting(progress) => plain(&progress),
             JobStep::Done => Ok(JsValue::UNDEFINED),
         }
@@ -158,7 +166,7 @@ impl EngineJob {
 
     /// The answer, once `step` gave `undefined`. Ends the job.
     pub fn finish(self) -> Result<JsValue, JsValue> {
-        let Self { request, job } = self;
+        let Self { request, job, .. } = self;
         let ranking = job.finish().map_err(throw)?;
         let message = |warning: &Warning| WarningMessage {
             message: warning.to_string(),

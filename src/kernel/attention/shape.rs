@@ -3,7 +3,7 @@
 /// The heads of attention (grouped-query: several query heads share keys and values).
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionShape {
-    /// TokenPosition heads; a multiple of `kv_heads`.
+    /// Query heads; a multiple of `kv_heads`.
     pub heads: usize,
     /// Key and value heads.
     pub kv_heads: usize,
