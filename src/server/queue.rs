@@ -75,6 +75,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::*;
 
@@ -95,7 +96,9 @@ mod tests {
             }
         });
         running.await.unwrap();
-        let refused = queue.run(|_| ()).await.unwrap_err();
+        // At once: a place in the queue would wait for the first one, which waits for this test.
+        let second = tokio::time::timeout(Duration::from_secs(5), queue.run(|_| ()));
+        let refused = second.await.expect("it is refused at once").unwrap_err();
         assert_eq!(refused.status.as_u16(), 429);
         go.send(()).unwrap();
         first.await.unwrap().unwrap();
