@@ -271,13 +271,14 @@ mod tests {
         let alone = margins(&load(|_| ()), &[], whole.clone());
         let token = load(|_| ()).model().prefix_bytes_per_token();
         for kept in [0, 1, 13, 39, 40] {
-            let reranker = load(|options| options.max_prefix_bytes = kept * token + token / 2);
-            let mut job = job(&reranker, &common, without(40, &whole));
+            let load = || load(|options| options.max_prefix_bytes = kept * token + token / 2);
+            let mut job = job(&load(), &common, without(40, &whole));
             while job.step().unwrap() != JobStep::Done {}
             assert_eq!(alone, job.margins, "{kept} of 40 ids kept");
             let own: usize = whole.iter().map(|ids| ids.len() - kept).sum();
             assert_eq!(job.evaluated, kept + own, "{kept} of 40 ids kept");
-            let found = margins(&reranker, &common, vec![whole[3][40..].to_vec()]);
+            // One document alone, where no prefix is cached.
+            let found = margins(&load(), &common, vec![whole[3][40..].to_vec()]);
             assert_eq!(found, [alone[3]], "one document, {kept} of 40 ids kept");
         }
     }
