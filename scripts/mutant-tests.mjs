@@ -10,8 +10,9 @@ const TARGET = join(ROOT, 'target/mutants/target');
 /** A build with its tests that takes longer, in seconds, runs into what the mutant broke. */
 const TIMEOUT = 600;
 
-/** What the browser's tests need beside the tree: built once, from the source without mutants. */
-const BUILT = ['node_modules', 'dist/builds', 'target/bindings', 'target/release'];
+/** What the browser's tests need beside the tree: built once, from the source without mutants. Folders of dist/builds one by one, since tsc writes beside them. */
+const BUILDS = ['simd128', 'simd128-threads', 'relaxed', 'relaxed-threads'].map((name) => `dist/builds/${name}`);
+const BUILT = ['node_modules', 'target/bindings', 'target/release', ...BUILDS];
 
 /** Brings the copy up to date; unchanged files keep their times, by which cargo tells what to build. */
 export function copyTree() {
