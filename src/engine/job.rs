@@ -334,7 +334,8 @@ mod tests {
         assert_eq!(margins, [alone[0]]);
         // The next mixes documents that follow one, the other, a part of one, and none.
         let mut batch = Batch::default();
-        let part = PrefixHit { tokens: 20, ..hits[0].clone() };
+        // A part as long as the other prefix, in front of a document behind that.
+        let part = PrefixHit { tokens: other.len(), ..hits[0].clone() };
         for (document, hit) in
             [(1, &hits[0]), (5, &hits[1]), (2, &hits[0]), (3, &part), (6, &hits[1])]
         {

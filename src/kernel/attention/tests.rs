@@ -92,3 +92,22 @@ fn large_logits_do_not_overflow() {
     attention(shape, &[1e3, 0.0], &[TokenPosition { start: 0, token: 1 }], empty, own, &mut out);
     assert_eq!(out, [1.0, 2.0]);
 }
+
+#[test]
+fn sums_shrink_when_a_later_block_has_the_largest_logit() {
+    let shape = AttentionShape { heads: 1, kv_heads: 1, head_dim: 2 };
+    // Logits that grow by 1/100 a key, over three blocks of keys.
+    let keys: Vec<f32> = (0..300).flat_map(|key| [key as f32 / 50.0, 0.0]).collect();
+    let (values, query) = (numbers(600, 1), [0.5_f32.sqrt(), 0.0]);
+    let own = KeysValues { keys: &keys, values: &values };
+    let empty = KeysValues { keys: &[], values: &[] };
+    let mut out = [0.0; 2];
+    attention(shape, &query, &[TokenPosition { start: 0, token: 299 }], empty, own, &mut out);
+    let pairs = |values: &[f32]| values.chunks(2).map(<[f32]>::to_vec).collect::<Vec<_>>();
+    let (keys, values) = (pairs(&keys), pairs(&values));
+    let slices = |pairs: &[Vec<f32>]| pairs.iter().map(|pair| pair.as_slice()).collect::<Vec<_>>();
+    let expected = naive(&query, &slices(&keys), &slices(&values));
+    for (value, expected) in out.iter().zip(expected) {
+        assert!((f64::from(*value) - expected).abs() < 1e-5, "{value}, not {expected}");
+    }
+}
