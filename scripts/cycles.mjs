@@ -15,7 +15,7 @@ import { Failure, ROOT, script } from './run.mjs';
 /** @typedef {import('./rust-imports.mjs').Edge} Edge */
 
 /** Folders and files of `src` from low to high: each may import what stands before it, and nothing else of its own row. */
-const LAYERS = ['error', 'gguf', 'kernel', 'api', 'prompt', 'model', 'engine', 'convert eval', 'server wasm', 'cli'].map(
+const LAYERS = ['error input_file', 'gguf', 'kernel', 'api', 'prompt', 'model', 'engine', 'convert eval', 'server wasm', 'cli'].map(
   (row) => row.split(' '),
 );
 

@@ -18,7 +18,7 @@ export type {
 } from './protocol.js';
 
 /**
- * The small English model of this package, for `load`: a file of its own (11 MB), fetched
+ * The small English model of this package, for `load`: a file of its own (11.8 MB), fetched
  * only by those who load it. Bundlers look for exactly this expression.
  */
 export const defaultModel = new URL('../models/qwen3-rerank-nano-q8_0.gguf', import.meta.url);

@@ -30,6 +30,6 @@ pub(crate) fn check(metadata: &Metadata, any: bool) -> Result<()> {
     };
     Err(Error::UnsupportedModel(format!(
         "{POOLING_TYPE} is {number} ({kind}): it is an embedding model and no reranker, so its scores \
-         would mean nothing; give a reranker, or load it all the same with any_pooling"
+         would mean nothing; give a reranker, or load it all the same: --any-pooling, anyPooling in JavaScript"
     )))
 }
