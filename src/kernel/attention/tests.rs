@@ -103,10 +103,9 @@ fn sums_shrink_when_a_later_block_has_the_largest_logit() {
     let empty = KeysValues { keys: &[], values: &[] };
     let mut out = [0.0; 2];
     attention(shape, &query, &[TokenPosition { start: 0, token: 299 }], empty, own, &mut out);
-    let pairs = |values: &[f32]| values.chunks(2).map(<[f32]>::to_vec).collect::<Vec<_>>();
-    let (keys, values) = (pairs(&keys), pairs(&values));
-    let slices = |pairs: &[Vec<f32>]| pairs.iter().map(|pair| pair.as_slice()).collect::<Vec<_>>();
-    let expected = naive(&query, &slices(&keys), &slices(&values));
+    let (keys, values): (Vec<&[f32]>, Vec<&[f32]>) =
+        (keys.chunks(2).collect(), values.chunks(2).collect());
+    let expected = naive(&query, &keys, &values);
     for (value, expected) in out.iter().zip(expected) {
         assert!((f64::from(*value) - expected).abs() < 1e-5, "{value}, not {expected}");
     }
