@@ -5,7 +5,9 @@
 
 use std::sync::OnceLock;
 
-use super::isa::{Isa, Kind};
+use super::isa::Isa;
+#[cfg(any(not(target_feature = "relaxed-simd"), test, feature = "bench"))]
+use super::isa::Kind;
 #[cfg(target_feature = "relaxed-simd")]
 use super::probe;
 
