@@ -83,8 +83,6 @@ async function lint() {
 /** All of cargo's tests, in the profile of the shipped program, which this builds too. */
 async function rust() {
   step('testing the crate');
-  // Without a model in the program, before the program that later parts run is built.
-  await run('cargo', ['test', '--release', '--test', 'native', ...WITHOUT_MODEL, '--', 'cli', 'server']);
   await run('cargo', ['test', '--release']);
   programIsBuilt = true;
   step('testing kernels and readers with debug assertions and overflow checks');

@@ -160,7 +160,7 @@ impl Reranker {
     }
 
     /// The model alone, for benchmarks.
-    #[cfg(any(feature = "native", target_arch = "wasm32"))]
+    #[cfg(any(feature = "native", target_arch = "wasm32", test))]
     pub(crate) fn model(&self) -> &Model {
         &self.0.model
     }

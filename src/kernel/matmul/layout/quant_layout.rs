@@ -65,8 +65,8 @@ impl QuantLayout {
         })
     }
 
-    /// Bits of the weights that are multiplied. The kernels of simd128 do not ask.
-    #[cfg_attr(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")), allow(dead_code))]
+    /// Bits of the weights that are multiplied. Not all instruction sets' kernels ask.
+    #[cfg_attr(not(any(target_arch = "x86_64", target_feature = "relaxed-simd")), allow(dead_code))]
     pub fn weight_bits(self) -> usize {
         if self.is_table { 8 } else { self.bits }
     }
